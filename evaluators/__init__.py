@@ -1,0 +1,1 @@
+"""Subnets to scores: accuracy, cost and latency, each with its source and error."""

@@ -1,0 +1,1 @@
+"""What to score next: objectives, fronts, strategies and executors."""

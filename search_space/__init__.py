@@ -1,0 +1,1 @@
+"""What may be built: architectures, spaces and published necks, as pure data."""

@@ -1,0 +1,1 @@
+"""The service: HTTP, database, jobs, web pages, command line and Python client."""

@@ -1,0 +1,1 @@
+"""Architectures to modules and weights: the executor, the supernet, training and export."""
