@@ -1,0 +1,89 @@
+"""The canonical text of an architecture: names forgotten, dead nodes dropped, ties kept."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from search_space.op import Op
+
+if TYPE_CHECKING:
+    from search_space.architecture import Architecture, Node
+
+_PLAIN_OF_ONE = frozenset({"sum", "mean", "product", "concat"})
+
+
+def canonical(architecture: "Architecture") -> str:
+    """Return text equal for graphs that compute the same function by the same parameters.
+
+    Nodes are numbered by a depth-first walk from the outputs along edges in their order, which is semantic. A node that
+    only hands its input on is replaced by it. Shares are numbered by first use, and one used once is none.
+    """
+    aliases = _aliases(architecture)
+    names = {entry.id: f"i{index}" for index, entry in enumerate(architecture.inputs)}
+    by_id = {node.id: node for node in architecture.nodes}
+    ties = _Ties(architecture)
+    lines = [f"{names[entry.id]}:{entry.level},{entry.channels}" for entry in architecture.inputs]
+    for level, source in architecture.outputs:
+        root = aliases.get(source, source)
+        for name in _post_order(root, by_id, aliases, names):
+            names[name] = f"n{len(names)}"
+            lines.append(_node_text(by_id[name], names, aliases, ties))
+        lines.append(f"o{level}={names[root]}")
+    return "\n".join(lines)
+
+
+def _aliases(architecture: "Architecture") -> dict[str, str]:
+    aliases: dict[str, str] = {}
+    for node in architecture.nodes:
+        plain = node.fusion is None or node.fusion.kind in _PLAIN_OF_ONE
+        if len(node.inputs) == 1 and plain and not node.ops and not node.inputs[0].ops:
+            source = node.inputs[0].source
+            aliases[node.id] = aliases.get(source, source)
+    return aliases
+
+
+def _post_order(
+    root: str, by_id: dict[str, "Node"], aliases: dict[str, str], done: dict[str, str]
+) -> Iterator[str]:
+    stack = [] if root in done else [(root, iter(by_id[root].inputs))]
+    seen = {root}
+    while stack:
+        name, edges = stack[-1]
+        for edge in edges:
+            source = aliases.get(edge.source, edge.source)
+            if source not in done and source not in seen:
+                seen.add(source)
+                stack.append((source, iter(by_id[source].inputs)))
+                break
+        else:
+            stack.pop()
+            yield name
+
+
+def _node_text(node: "Node", names: dict[str, str], aliases: dict[str, str], ties: "_Ties") -> str:
+    edges = ";".join(
+        names[aliases.get(edge.source, edge.source)] + "".join("|" + ties.text(op) for op in edge.ops)
+        for edge in node.inputs
+    )
+    plain = node.fusion is None or (len(node.inputs) == 1 and node.fusion.kind in _PLAIN_OF_ONE)
+    fusion = "" if plain or node.fusion is None else ties.text(node.fusion)
+    return f"{names[node.id]}:{node.level}[{edges}]{fusion}" + "".join("|" + ties.text(op) for op in node.ops)
+
+
+class _Ties:
+    """Numbers the shares that stand on more than one live op, in the order of first use."""
+
+    def __init__(self, architecture: "Architecture") -> None:
+        counts: dict[str, int] = {}
+        for node in architecture.live:
+            fused = (node.fusion,) if node.fusion else ()
+            for op in (*(op for edge in node.inputs for op in edge.ops), *fused, *node.ops):
+                if op.share is not None:
+                    counts[op.share] = counts.get(op.share, 0) + 1
+        self._tied = {share for share, count in counts.items() if count > 1}
+        self._numbers: dict[str, int] = {}
+
+    def text(self, op: Op) -> str:
+        plain = op.signature
+        if op.share not in self._tied or op.share is None:
+            return plain
+        return f"{plain}#{self._numbers.setdefault(op.share, len(self._numbers))}"
