@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
 Source = Literal["measured", "predicted", "inherited", "adapted", "fine-tuned", "trained", "counted"]
-"""measured on a device; predicted by a fitted model; by inherited supernet weights; by inherited weights adapted briefly;
-by fine-tuned or newly trained weights; counted exactly from the structure."""
+"""measured on a device; predicted by a fitted model; by inherited supernet weights; by inherited weights
+adapted briefly; by fine-tuned or newly trained weights; counted exactly from the structure."""
 
 
 @dataclass(frozen=True, slots=True)

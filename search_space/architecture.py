@@ -1,8 +1,8 @@
 """`Architecture`: an immutable, self-validating graph of a feature-pyramid neck.
 
 Inputs are feature maps of a backbone, one or more a level; level l of an H x W image has ceil(H / 2**l) rows.
-Nodes are listed in topological order. A node's size is that of its level's own tensor: the level's input where
-there is one, else the first node of the level. Nothing is ever resized by a scale factor.
+Nodes are listed in topological order. A node's size is that of its level's own tensor: the level's input
+where there is one, else the first node of the level. Nothing is ever resized by a scale factor.
 """
 
 import json
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from typing import Any
 
 from search_space import ops
 from search_space.canonical import canonical
@@ -270,7 +271,7 @@ def _check_order(architecture: Architecture) -> None:
         for edge in node.inputs:
             if edge.source not in every:
                 raise InvalidArchitecture(
-                    f"node '{node.id}' (level {node.level}) reads '{edge.source}', which no input or node offers"
+                    f"node '{node.id}' (level {node.level}) reads '{edge.source}', which no node offers"
                 )
             if edge.source not in known:
                 _refuse_order(architecture, node, edge.source)
@@ -299,9 +300,7 @@ def _check_outputs(architecture: Architecture) -> None:
         if source not in levels:
             raise InvalidArchitecture(f"output level {level} names '{source}', which no node offers")
         if levels[source] != level:
-            raise InvalidArchitecture(
-                f"output level {level} names '{source}', which is of level {levels[source]}"
-            )
+            raise InvalidArchitecture(f"output level {level} names '{source}' of level {levels[source]}")
 
 
 def _to_record(architecture: Architecture) -> dict[str, object]:
@@ -339,15 +338,13 @@ def _from_record(record: object) -> Architecture:
         raise InvalidArchitecture(f"architecture: malformed record: {error!r}") from error
 
 
-def _node_from(record: Mapping[str, object]) -> Node:
-    edges = record["inputs"]
-    assert isinstance(edges, list)
+def _node_from(record: Mapping[str, Any]) -> Node:
     fusion = record["fusion"]
     return Node(
-        id=record["id"],  # type: ignore[arg-type]
-        level=record["level"],  # type: ignore[arg-type]
-        width=record["width"],  # type: ignore[arg-type]
-        inputs=tuple(Edge(e["source"], tuple(map(ops.from_record, e["ops"]))) for e in edges),
-        fusion=None if fusion is None else ops.from_record(fusion),  # type: ignore[arg-type]
-        ops=tuple(map(ops.from_record, record["ops"])),  # type: ignore[arg-type]
+        id=record["id"],
+        level=record["level"],
+        width=record["width"],
+        inputs=tuple(Edge(e["source"], tuple(map(ops.from_record, e["ops"]))) for e in record["inputs"]),
+        fusion=None if fusion is None else ops.from_record(fusion),
+        ops=tuple(map(ops.from_record, record["ops"])),
     )

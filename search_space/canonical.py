@@ -14,8 +14,9 @@ _PLAIN_OF_ONE = frozenset({"sum", "mean", "product", "concat"})
 def canonical(architecture: "Architecture") -> str:
     """Return text equal for graphs that compute the same function by the same parameters.
 
-    Nodes are numbered by a depth-first walk from the outputs along edges in their order, which is semantic. A node that
-    only hands its input on is replaced by it. Shares are numbered by first use, and one used once is none.
+    Nodes are numbered by a depth-first walk from the outputs along edges in their order, which is semantic.
+    A node that only hands its input on is replaced by it. Shares are numbered by first use; one used once is
+    none.
     """
     aliases = _aliases(architecture)
     names = {entry.id: f"i{index}" for index, entry in enumerate(architecture.inputs)}

@@ -11,8 +11,8 @@ SearchSpaceError (ValueError)
 └── NotInSpace              an architecture or genotype that the space does not contain
 """
 
-from difflib import get_close_matches
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class SearchSpaceError(ValueError):

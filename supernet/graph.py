@@ -81,9 +81,9 @@ def run(
     for entry in architecture.inputs:
         tensors[entry.id] = x = _input(entry, features)
         sizes.setdefault(entry.level, (x.shape[2], x.shape[3]))
-    for entry in nodes:
-        level = entry.node.level
-        tensors[entry.node.id] = x = _run_node(entry, tensors, sizes.get(level), weights, training, momentum)
+    for step in nodes:
+        level = step.node.level
+        tensors[step.node.id] = x = _run_node(step, tensors, sizes.get(level), weights, training, momentum)
         sizes.setdefault(level, (x.shape[2], x.shape[3]))
     return {level: tensors[source] for level, source in architecture.outputs}
 
@@ -91,7 +91,8 @@ def run(
 def _input(entry: Input, features: Mapping[int, Tensor]) -> Tensor:
     if entry.level not in features:
         raise FeatureMismatch(
-            f"the neck reads level {entry.level} ({entry.channels} channels), but the features have levels {sorted(features)}"
+            f"the neck reads level {entry.level} ({entry.channels} channels), "
+            f"but the features have levels {sorted(features)}"
         )
     x = features[entry.level]
     if x.shape[1] != entry.channels:

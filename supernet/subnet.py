@@ -16,8 +16,8 @@ _EMPTY: Mapping[str, Tensor] = {}
 class Subnet(nn.Module):
     """A neck that runs one `Architecture`.
 
-    Its tensors are called `<node>.<operation>.<tensor>`, those on an edge `<node>.from_<source>.<operation>.<tensor>`;
-    tied operations are stored once, under the first that uses them.
+    Its tensors are called `<node>.<operation>.<tensor>`, those on an edge
+    `<node>.from_<source>.<operation>.<tensor>`; tied operations are stored once, under the first user.
     """
 
     def __init__(self, architecture: Architecture) -> None:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from search_space.architecture import Architecture
-
 from supernet import graph
 from supernet.subnet import Subnet
 from supernet.weights import SharedWeights
@@ -31,7 +30,7 @@ class _View:
 
 
 class SuperNet(nn.Module):
-    """Weights shared by a whole space. It has no active subnet: the architecture is an argument of each call."""
+    """Weights shared by a whole space. No subnet is active: the architecture is an argument of each call."""
 
     def __init__(self, cover: Iterable[Architecture]) -> None:
         """Hold the largest size of every tensor that an architecture of `cover` needs."""
@@ -81,7 +80,7 @@ class SuperNet(nn.Module):
         return fresh
 
     def extract(self, architecture: Architecture, *, statistics: Statistics | None = None) -> Subnet:
-        """Return a `Subnet` in evaluation mode with its own copy of the weights; its output is bit-equal to the supernet's."""
+        """Return a `Subnet` in evaluation mode with its own weights; bit-equal to the supernet's output."""
         view = _overlay(self.weights.view(architecture), statistics)
         subnet = Subnet(architecture)
         with torch.no_grad():

@@ -68,7 +68,8 @@ class _Extent:
 class SharedWeights(nn.Module):
     """The tensors of every operation of some architectures, each at its largest size.
 
-    A smaller architecture uses the first channels of each tensor; behind a concatenation, the first channels of each part.
+    A smaller architecture uses the first channels of each tensor; behind a concatenation, the first
+    channels of each part.
     """
 
     def __init__(self, cover: Iterable[Architecture]) -> None:
@@ -94,7 +95,7 @@ class SharedWeights(nn.Module):
             self._extents[key] = _larger(self._extents.get(key), mine)
 
     def view(self, architecture: Architecture) -> dict[str, dict[str, Tensor]]:
-        """Return, by path and name, the tensors of `architecture`: views of the shared ones wherever possible.
+        """Return, by path and name, the tensors of `architecture`: views of the shared ones where possible.
 
         Raises:
             UnknownWeights: an operation or a width that the shared weights do not hold.
@@ -110,7 +111,7 @@ class SharedWeights(nn.Module):
         if extent is None or not _fits(need.shape, extent.shape):
             raise UnknownWeights(
                 f"'{need.path}' wants '{name}' of shape {need.shape}, the supernet holds "
-                f"{extent.shape if extent else 'no such tensor'}; is the architecture of this supernet's space?"
+                f"{extent.shape if extent else 'no such tensor'}; is the architecture of its space?"
             )
         full = self.learned[name] if extent.learned else self.get_buffer(name)
         return narrow(full, need.shape, need.parts, extent.segments)
@@ -132,8 +133,8 @@ def _larger(old: _Extent | None, new: _Extent) -> _Extent:
 def narrow(full: Tensor, shape: Sequence[int], parts: Segments = (), full_parts: Segments = ()) -> Tensor:
     """Return the leading part of `full` that has `shape`.
 
-    Where the input channels are a concatenation, `parts` are its widths and `full_parts` the largest ones, and the leading
-    channels of each part are taken.
+    Where the input channels are a concatenation, `parts` are its widths and `full_parts` the largest ones,
+    and the leading channels of each part are taken.
     """
     if tuple(full.shape) == tuple(shape):
         return full

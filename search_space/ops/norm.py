@@ -12,7 +12,7 @@ class Norm(Op):
     """A normalisation with learned scale and shift.
 
     Attributes:
-        form: batch, frozen (batch statistics never updated), sync (batch statistics over all workers) or group.
+        form: batch, frozen (statistics never updated), sync (statistics over all workers) or group.
         groups: channel groups of `group`.
         eps: added to the variance.
         momentum: share of the newest batch in the running statistics.

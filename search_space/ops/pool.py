@@ -16,7 +16,8 @@ class Pool(Op):
         kernel: side of the window, pixels.
         stride: pixels between two windows.
         padding: none; neg_inf or zeros (symmetric, half the kernel; an average counts its zeros);
-            same (TensorFlow's, asymmetric: -inf for max, left out of the mean for avg); same_zeros (zeros for both).
+            same (TensorFlow's, asymmetric: -inf for max, left out of the mean for avg);
+            same_zeros (zeros for both).
     """
 
     kind: ClassVar[str] = "pool"

@@ -17,5 +17,5 @@ def run(
     if op.to == "pixel":
         return x.amax((2, 3), keepdim=True) if op.form == "max" else x.mean((2, 3), keepdim=True)
     assert context.size is not None, "the architecture was validated with a size"
-    size = list(context.size)
-    return F.adaptive_max_pool2d(x, size) if op.form == "max" else F.adaptive_avg_pool2d(x, size)
+    pool = F.adaptive_max_pool2d if op.form == "max" else F.adaptive_avg_pool2d
+    return pool(x, context.size)
