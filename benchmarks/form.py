@@ -180,7 +180,7 @@ def run(
 
 
 def shortfalls(results: Results, targets: Mapping[str, Target]) -> list[str]:
-    """Why stored results do not pass: a figure misses its target or is missing, or the run was a quick one."""
+    """Why stored results do not pass: a figure falls short or is missing, or the run was a quick one."""
     aimed = [figure.aimed_at(targets) for figure in results.figures]
     faults = [f"{f.name} is {_short(f.value)} {f.unit}, target {f.target}" for f in aimed if f.met is False]
     faults += [
