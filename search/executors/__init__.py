@@ -1,0 +1,1 @@
+"""Ways to evaluate many architectures. The file names are the registry."""
