@@ -1,0 +1,64 @@
+"""`Matcher`: which nodes of an architecture a draft has already reproduced."""
+
+from functools import lru_cache
+
+from search_space.architecture import Architecture, Node
+from search_space.op import Op
+
+_PLAIN_OF_ONE = frozenset({"sum", "mean", "product", "concat"})
+
+
+class Mismatch(Exception):
+    """A node that the architecture does not have."""
+
+
+@lru_cache(maxsize=1 << 16)
+def _text(op: Op) -> str:
+    return op.signature
+
+
+class Matcher:
+    """Numbers the distinct nodes of an architecture by what they compute, names and ties left out.
+
+    A draft of the same inputs is numbered alike, so that equal numbers mean equal functions.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        """Number every live node; inputs are called `c<level>` in drafts."""
+        self._known: dict[str, int] = {}
+        numbers: dict[str, int] = {}
+        self.inputs: dict[str, int] = {}
+        for entry in architecture.inputs:
+            name = f"c{entry.level}"
+            numbers[entry.id] = self.inputs[name] = self._known.setdefault(name, len(self._known))
+        for node in architecture.live:
+            text = _node_text(node, numbers)
+            if isinstance(text, int):
+                numbers[node.id] = text
+            else:
+                numbers[node.id] = self._known.setdefault(text, len(self._known))
+        self.outputs = {level: numbers[source] for level, source in architecture.outputs}
+
+    def number(self, node: Node, numbers: dict[str, int]) -> int:
+        """Return the number of a draft's node, given those of the nodes it reads.
+
+        Raises:
+            Mismatch: the architecture has no such node.
+        """
+        text = _node_text(node, numbers)
+        if isinstance(text, int):
+            return text
+        if text not in self._known:
+            raise Mismatch(node.id)
+        return self._known[text]
+
+
+def _node_text(node: Node, numbers: dict[str, int]) -> str | int:
+    plain = node.fusion is None or (len(node.inputs) == 1 and node.fusion.kind in _PLAIN_OF_ONE)
+    if plain and not node.ops and not node.inputs[0].ops:
+        return numbers[node.inputs[0].source]
+    edges = ";".join(
+        f"{numbers[edge.source]}" + "".join("|" + _text(op) for op in edge.ops) for edge in node.inputs
+    )
+    fusion = "" if plain or node.fusion is None else _text(node.fusion)
+    return f"{node.level}[{edges}]{fusion}" + "".join("|" + _text(op) for op in node.ops)

@@ -1,0 +1,201 @@
+"""The ways in which the levels of one stage exchange information."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from search_space.ops.sum import Sum
+from search_space.stages import style as styles
+from search_space.stages.stage import Arrival, Levels, Stage
+
+Arrive = Callable[[int, Levels], list[Arrival]]
+"""What arrives at a level from its neighbours, given the tensors made so far; empty: the level passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A way to lay out a stage, and which choices mean something to it.
+
+    Attributes:
+        lay: adds the nodes and returns the stage's outputs.
+        recursive: a node may read another of the same stage, so `place` matters.
+        shrinks: a node reads the level below, so `down` matters.
+        fuses: `fusion` and `op` matter.
+        skips: `skip` matters.
+    """
+
+    lay: Callable[[Stage], Levels]
+    recursive: bool = False
+    shrinks: bool = False
+    fuses: bool = True
+    skips: bool = True
+
+
+def _chain(stage: Stage, levels: list[int], arrive: Arrive, tag: str = "", *, skips: bool = True) -> Levels:
+    """Lay out nodes that read one another in the order of `levels`."""
+    inside = stage.choice.place == "inside"
+    flow = dict(stage.here)
+    fused = []
+    for level in levels:
+        arrivals = arrive(level, flow)
+        if not arrivals:
+            continue
+        same = stage.here[level]
+        arrivals = [*(stage.skip(level, same) if skips else ()), Arrival("same", same), *arrivals]
+        name = tag if inside else f"{tag}_path"
+        flow[level] = stage.fuse(level, arrivals, tag=name, op=inside, twin=tag)
+        fused.append(level)
+    if inside or not skips:
+        return flow
+    return _finished(stage, flow, fused)
+
+
+def _finished(stage: Stage, flow: Levels, fused: list[int]) -> Levels:
+    """Give every fused level its operation; in a first stage every level."""
+    wanted = stage.levels if stage.first else fused
+    return {
+        level: stage.fuse(level, [Arrival("same", source)]) if level in wanted else source
+        for level, source in flow.items()
+    }
+
+
+def top_down(stage: Stage) -> Levels:
+    """y_l = f(x_l, up(y_{l+1})); the top level passes (FPN, Lin et al. 2017)."""
+    return _descending(stage)
+
+
+def _descending(stage: Stage, tag: str = "", *, skips: bool = True) -> Levels:
+    above = dict(pairwise(stage.levels))
+
+    def arrive(level: int, flow: Levels) -> list[Arrival]:
+        return [stage.above(flow[above[level]])] if level in above else []
+
+    return _chain(stage, stage.levels[::-1], arrive, tag, skips=skips)
+
+
+def bottom_up(stage: Stage) -> Levels:
+    """y_l = f(x_l, down(y_{l-1})); the bottom level passes (PAFPN, Liu et al. 2018)."""
+    return _ascending(stage)
+
+
+def _ascending(stage: Stage, tag: str = "", *, skips: bool = True) -> Levels:
+    levels = stage.levels
+    below = dict(pairwise(levels[::-1]))
+
+    def arrive(level: int, flow: Levels) -> list[Arrival]:
+        return [stage.below(flow[below[level]], level)] if level in below else []
+
+    return _chain(stage, levels, arrive, tag, skips=skips)
+
+
+def parallel(stage: Stage) -> Levels:
+    """Both directions from the same inputs, then fused level by level."""
+    down, up = _descending(stage, "_td", skips=False), _ascending(stage, "_bu", skips=False)
+    after = stage.choice.place == "after"
+    made = {}
+    for level in stage.levels:
+        both = [Arrival("td", down[level]), Arrival("bu", up[level])]
+        made[level] = stage.fuse(level, [*stage.skip(level, down[level], up[level]), *both], op=after)
+    return made
+
+
+def reverse(stage: Stage) -> Levels:
+    """y_l = f(x_l, up(x_{l+1}), down(y_{l-1})), from fine to coarse (RevFP, Zong et al. 2021)."""
+    levels = stage.levels
+    below = dict(pairwise(levels[::-1]))
+    above = dict(pairwise(levels))
+
+    def arrive(level: int, flow: Levels) -> list[Arrival]:
+        coarser = [stage.above(stage.here[above[level]])] if level in above else []
+        finer = [stage.below(flow[below[level]], level)] if level in below else []
+        return [*coarser, *finer]
+
+    return _chain(stage, levels, arrive)
+
+
+def cross_scale(stage: Stage) -> Levels:
+    """y_l = f(x_l, up(x_{l+1}), down(x_{l-1})), all levels at once."""
+    levels = stage.levels
+    made = {}
+    for index, level in enumerate(levels):
+        here = stage.here[level]
+        arrivals = [*stage.skip(level, here), Arrival("same", here)]
+        if index + 1 < len(levels):
+            arrivals.append(stage.above(stage.here[levels[index + 1]]))
+        if index:
+            arrivals.append(stage.below(stage.here[levels[index - 1]], level))
+        made[level] = stage.fuse(level, arrivals)
+    return made
+
+
+def fusing_splitting(stage: Stage) -> Levels:
+    """Gather the finer and the coarser half, exchange, and hand the results out again (OPANAS, 2021)."""
+    levels = stage.levels
+    low, high = levels[: len(levels) // 2], levels[len(levels) // 2 :]
+    here = stage.here
+    fine, coarse = low[-1], high[0]
+    finer = [Arrival(f"l{level}", here[level], styles.pooled(fine - level)) for level in low]
+    coarser = [
+        Arrival("same", here[coarse]),
+        *(stage.above(here[level], f"l{level}") for level in high[1:]),
+    ]
+    a = stage.fuse(fine, finer, tag="_gather", op=False) if len(finer) > 1 else here[fine]
+    b = stage.fuse(coarse, coarser, tag="_gather", op=False) if len(coarser) > 1 else here[coarse]
+    p = stage.fuse(fine, [Arrival("a", a), stage.above(b, "b")], tag="_fused")
+    q = stage.fuse(coarse, [Arrival("a", a, styles.pooled(1)), Arrival("b", b)], tag="_fused")
+    return _split(stage, {level: p for level in low} | {level: q for level in high}, fine, coarse)
+
+
+def _split(stage: Stage, source: Levels, fine: int, coarse: int) -> Levels:
+    made = {}
+    for level in stage.levels:
+        arrival = Arrival("split", source[level])
+        if level < fine:
+            arrival = stage.above(source[level], "split")
+        elif level > coarse:
+            arrival = Arrival("split", source[level], styles.pooled(level - coarse))
+        skip = stage.skip(level)
+        made[level] = stage.fuse(level, [*skip, arrival], op=False) if skip or arrival.ops else arrival.source
+    return made
+
+
+def scale_equalizing(stage: Stage) -> Levels:
+    """y_l = K1 x_l + K2(stride 2) x_{l-1} + up(K0 x_{l+1}), kernels shared by all levels (SEPC, 2020)."""
+    levels, here = stage.levels, stage.here
+    kernels = {
+        name: styles.conv(_bare(stage), stage.width, 3, f"{stage.name}_se_{name}", stride)
+        for name, stride in (("same", 1), ("below", 2), ("above", 1))
+    }
+    made = {}
+    for index, level in enumerate(levels):
+        arrivals = [*stage.skip(level), Arrival("same", here[level], kernels["same"])]
+        if index + 1 < len(levels):
+            ops = (*kernels["above"], *styles.enlarge(stage.style))
+            arrivals.append(Arrival("above", here[levels[index + 1]], ops))
+        if index:
+            arrivals.append(Arrival("below", here[levels[index - 1]], kernels["below"]))
+        after = (*styles.norm(stage.style, f"{stage.name}_l{level}_se"), *styles.act(stage.style))
+        made[level] = stage.add(level, "", arrivals, Sum(), after)
+    return made
+
+
+def _bare(stage: Stage) -> styles.Style:
+    return styles.Style(norm="none", act="none", resize=stage.style.resize)
+
+
+def skip(stage: Stage) -> Levels:
+    """Every level passes."""
+    return dict(stage.here)
+
+
+PATHS: dict[str, Path] = {
+    "skip": Path(skip, fuses=False, skips=False),
+    "top_down": Path(top_down, recursive=True),
+    "bottom_up": Path(bottom_up, recursive=True, shrinks=True),
+    "fusing_splitting": Path(fusing_splitting),
+    "reverse": Path(reverse, recursive=True, shrinks=True),
+    "cross_scale": Path(cross_scale, shrinks=True),
+    "scale_equalizing": Path(scale_equalizing, fuses=False),
+    "parallel": Path(parallel, recursive=True, shrinks=True),
+}
+"""Every path by name, roughly from cheap to dear."""

@@ -1,0 +1,123 @@
+"""`Stage`: the nodes of one stage while a path lays them out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from search_space.architecture import Edge, Node
+from search_space.op import Op
+from search_space.stages import style as styles
+from search_space.stages.style import Style
+
+Levels = Mapping[int, str]
+"""The id of the tensor at each level."""
+
+
+class Choice(NamedTuple):
+    """What is chosen for one stage.
+
+    Attributes:
+        path: how levels exchange information, a file's function of `paths`.
+        skip: which earlier tensors are added at each fused level: none, laterals or previous (stage).
+        fusion: of `style.FUSIONS`.
+        op: of `style.OPS`.
+        place: inside: a node's operation comes before its neighbour reads it; after: once the path is done.
+        down: how finer levels are shrunk: pool or conv.
+    """
+
+    path: str
+    skip: str
+    fusion: str
+    op: str
+    place: str
+    down: str
+
+
+class Arrival(NamedTuple):
+    """A tensor that arrives at a node. The labels of all arrivals say what the fusion's weights belong to."""
+
+    label: str
+    source: str
+    ops: tuple[Op, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Lays out one stage.
+
+    Attributes:
+        name: prefix of its nodes and shares.
+        first: whether its inputs are raw laterals.
+        choice: see `Choice`.
+        width: channels of every node.
+        style: see `Style`.
+        here: the inputs by level.
+        skipped: earlier tensors to add, by level; empty without input skips.
+        emit: receives each node as it is made.
+    """
+
+    name: str
+    first: bool
+    choice: Choice
+    width: int
+    style: Style
+    here: Levels
+    skipped: Levels
+    emit: Callable[[Node], None]
+
+    @property
+    def levels(self) -> list[int]:
+        """The levels from fine to coarse."""
+        return sorted(self.here)
+
+    def skip(self, level: int, *beside: str) -> list[Arrival]:
+        """Return the input skip of a level, if there is one and it is not among `beside`."""
+        source = self.skipped.get(level)
+        return [] if source is None or source in beside else [Arrival("skip", source)]
+
+    def above(self, source: str, label: str = "above") -> Arrival:
+        """Return a tensor of a coarser level, enlarged."""
+        return Arrival(label, source, styles.enlarge(self.style))
+
+    def below(self, source: str, level: int, label: str = "below") -> Arrival:
+        """Return a tensor of the level below `level`, shrunk."""
+        if self.choice.down == "pool":
+            return Arrival(label, source, styles.pooled(1))
+        share = f"{self.name}_l{level}_down"
+        return Arrival(label, source, styles.conv(self.style, self.width, 3, share, 2))
+
+    def fuse(
+        self, level: int, arrivals: list[Arrival], *, tag: str = "", op: bool = True, twin: str = ""
+    ) -> str:
+        """Add a node that fuses what arrives, with the stage's operation where `op`, and return its id.
+
+        `tag` ends the node's id. `twin` tells the operations of two nodes of one level apart.
+        """
+        share = f"{self.name}_l{level}"
+        arrivals = self._gated(level, arrivals, tag)
+        fusion: Op | None = None
+        mixed: tuple[Op, ...] = ()
+        if len(arrivals) > 1:
+            labels = "_".join(arrival.label for arrival in arrivals)
+            fusion, mixed = styles.fusion(self.choice.fusion, self.width, f"{share}_{labels}")
+        after = styles.operation(self.style, self.choice.op, self.width, share + twin) if op else ()
+        return self.add(level, tag, arrivals, fusion, (*mixed, *after))
+
+    def _gated(self, level: int, arrivals: list[Arrival], tag: str) -> list[Arrival]:
+        """Fold all but the last two arrivals where the fusion takes two only."""
+        if self.choice.fusion != "gate":
+            return arrivals
+        for index in range(len(arrivals) - 2):
+            fusion, _ = styles.fusion("gate", self.width, "")
+            gated = self.add(level, f"{tag}_gate{index}", arrivals[:2], fusion, ())
+            arrivals = [Arrival("gated", gated), *arrivals[2:]]
+        return arrivals
+
+    def add(
+        self, level: int, tag: str, arrivals: list[Arrival], fusion: Op | None, ops: tuple[Op, ...]
+    ) -> str:
+        """Add a node and return its id."""
+        name = f"{self.name}_l{level}{tag}"
+        edges = tuple(Edge(arrival.source, arrival.ops) for arrival in arrivals)
+        self.emit(Node(name, level, self.width, edges, fusion, ops))
+        return name

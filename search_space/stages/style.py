@@ -1,0 +1,130 @@
+"""What all nodes of a space have in common, and the shared operations that follow from it."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, get_args
+
+from search_space.errors import InvalidSpace, near
+from search_space.op import Op
+from search_space.ops.act import Act
+from search_space.ops.concat import Concat
+from search_space.ops.conv import Conv
+from search_space.ops.gate import Gate
+from search_space.ops.mean import Mean
+from search_space.ops.norm import Norm
+from search_space.ops.pool import Pool
+from search_space.ops.resize import Resize
+from search_space.ops.sum import Sum
+from search_space.ops.weighted_sum import WeightedSum
+
+NormForm = Literal["none", "batch", "sync", "frozen", "group"]
+ActForm = Literal["none", "relu", "relu6", "silu", "hard_swish", "leaky_relu", "gelu"]
+Order = Literal["act_conv_norm", "conv_norm_act"]
+
+OPS: dict[str, tuple[bool, int]] = {
+    "conv1": (False, 1),
+    "dw3": (True, 3),
+    "dw5": (True, 5),
+    "dw7": (True, 7),
+    "conv3": (False, 3),
+    "conv5": (False, 5),
+}
+"""Node operations from cheap to dear: (depthwise-separable, side of the kernel in pixels)."""
+FUSIONS = ("sum", "mean", "fast", "softmax", "gate", "concat")
+"""Fusions from cheap to dear; `fast` and `softmax` are weighted sums, `concat` ends with a 1x1 conv."""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Norm, activation and resampling of every node.
+
+    Attributes:
+        norm: after each convolution; convolutions have a bias where it is none.
+        groups: channel groups of a group norm.
+        act: activation.
+        order: whether activations stand before or after convolution and norm.
+        resize: how coarser levels are enlarged.
+    """
+
+    norm: NormForm = "batch"
+    groups: int = 16
+    act: ActForm = "relu"
+    order: Order = "act_conv_norm"
+    resize: Literal["nearest", "bilinear"] = "nearest"
+
+    def __post_init__(self) -> None:
+        among("norm", [self.norm], get_args(NormForm))
+        among("act", [self.act], get_args(ActForm))
+        among("order", [self.order], get_args(Order))
+        among("resize", [self.resize], ("nearest", "bilinear"))
+
+
+def among(option: str, given: object, known: tuple[object, ...]) -> None:
+    """Raise `InvalidSpace` unless `given` is a list of one or more distinct known values."""
+    if not isinstance(given, list | tuple) or not given:
+        raise InvalidSpace(f"option '{option}' is a list of one or more of {list(known)}; got {given!r}")
+    for value in given:
+        if value not in known:
+            raise InvalidSpace(
+                f"option '{option}': unknown value {value!r}{near(str(value), map(str, known))}"
+            )
+    if len(set(given)) < len(given):
+        raise InvalidSpace(f"option '{option}' repeats a value: {list(given)}")
+
+
+_interned = lru_cache(maxsize=1 << 16)
+
+
+@_interned
+def norm(style: Style, share: str) -> tuple[Op, ...]:
+    """Return the norm behind the convolution `share`, if there is one."""
+    if style.norm == "none":
+        return ()
+    return (Norm(form=style.norm, groups=style.groups, share=f"{share}_norm"),)
+
+
+@_interned
+def act(style: Style) -> tuple[Op, ...]:
+    """Return the activation, if there is one."""
+    return () if style.act == "none" else (Act(form=style.act),)
+
+
+@_interned
+def conv(style: Style, width: int, kernel: int, share: str, stride: int = 1) -> tuple[Op, ...]:
+    """Return convolution and norm, and the activation where it comes last."""
+    made = Conv(width=width, kernel=kernel, stride=stride, bias=style.norm == "none", share=share)
+    return (made, *norm(style, share), *(act(style) if style.order == "conv_norm_act" else ()))
+
+
+@_interned
+def operation(style: Style, name: str, width: int, share: str) -> tuple[Op, ...]:
+    """Return the node operation `name` of `OPS` with its norm and activation."""
+    separable, kernel = OPS[name]
+    share = f"{share}_{name}"
+    before = act(style) if style.order == "act_conv_norm" else ()
+    if not separable:
+        return (*before, *conv(style, width, kernel, share))
+    depthwise = Conv(width=width, kernel=kernel, groups=0, bias=False, share=f"{share}_depthwise")
+    return (*before, depthwise, *conv(style, width, 1, f"{share}_pointwise"))
+
+
+@_interned
+def fusion(name: str, width: int, share: str) -> tuple[Op, tuple[Op, ...]]:
+    """Return the fusion `name` of `FUSIONS` and the operations that belong to it."""
+    if name in ("fast", "softmax"):
+        return WeightedSum(form=name, share=f"{share}_{name}"), ()  # type: ignore[arg-type]
+    if name == "concat":
+        return Concat(), (Conv(width=width, kernel=1, share=f"{share}_mix"),)
+    return {"sum": Sum(), "mean": Mean(), "gate": Gate()}[name], ()
+
+
+@_interned
+def enlarge(style: Style) -> tuple[Op, ...]:
+    """Return the resampling from a coarser level."""
+    return (Resize(mode=style.resize),)
+
+
+@_interned
+def pooled(steps: int) -> tuple[Op, ...]:
+    """Return the max-pooling from a level finer by `steps`."""
+    return (Pool(form="max", kernel=3, stride=2, padding="neg_inf"),) * steps

@@ -1,0 +1,121 @@
+"""What every space promises, by hypothesis, over every file under `search_space/spaces`."""
+
+import json
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from search_space import spaces
+from search_space.errors import InvalidSpace, NotInSpace, UnknownName
+from search_space.space import Space
+
+SEEDS = st.integers(0, 2**32 - 1)
+every_space = pytest.mark.parametrize("name", spaces.names())
+
+
+@cache
+def _space(name: str) -> Space:
+    return Space.load(name)
+
+
+@every_space
+class TestEverySpace:
+    def test_spec_is_json_that_gives_the_space_back(self, name: str) -> None:
+        space = _space(name)
+        again = Space.load(json.loads(json.dumps(space.spec())))
+        assert again == space
+        assert hash(again) == hash(space)
+        assert again.genes == space.genes
+
+    @given(seed=SEEDS)
+    def test_samples_are_canonical(self, name: str, seed: int) -> None:
+        space = _space(name)
+        genotype = space.sample(np.random.default_rng(seed))
+        assert space.canonical(genotype) == genotype
+        asleep = [g for g, active in zip(genotype, space.active(genotype), strict=True) if not active]
+        assert not any(asleep)
+
+    @given(seed=SEEDS)
+    def test_decode_undoes_encode(self, name: str, seed: int) -> None:
+        space = _space(name)
+        genotype = space.sample(np.random.default_rng(seed))
+        vector = space.encode(genotype)
+        assert vector.dtype == np.float64
+        assert space.decode(vector) == genotype
+
+    @given(seed=SEEDS)
+    def test_inactive_genes_do_not_show(self, name: str, seed: int) -> None:
+        space, rng = _space(name), np.random.default_rng(seed)
+        genotype = space.sample(rng)
+        noise = [int(rng.integers(len(gene.choices))) for gene in space.genes]
+        active = space.active(genotype)
+        mixed = tuple(g if on else n for g, n, on in zip(genotype, noise, active, strict=True))
+        assert space.canonical(mixed) == genotype
+        assert np.array_equal(space.encode(mixed), space.encode(genotype))
+        assert space.architecture(mixed).key == space.architecture(genotype).key
+
+    @given(seed=SEEDS)
+    def test_mutate_and_crossover_stay_inside(self, name: str, seed: int) -> None:
+        space, rng = _space(name), np.random.default_rng(seed)
+        a, b = space.sample(rng), space.sample(rng)
+        mutant, child = space.mutate(a, rng), space.crossover(a, b, rng)
+        assert mutant != a
+        assert space.canonical(mutant) == mutant
+        assert space.canonical(child) == child
+        space.architecture(mutant)
+        space.architecture(child)
+
+    @settings(max_examples=25)
+    @given(seed=SEEDS)
+    def test_contains_its_architectures(self, name: str, seed: int) -> None:
+        space = _space(name)
+        architecture = space.architecture(space.sample(np.random.default_rng(seed)))
+        assert space.contains(architecture)
+        assert space.architecture(space.embed(architecture)).key == architecture.key
+
+    def test_sampling_follows_the_seed(self, name: str) -> None:
+        space = _space(name)
+        draws = [[space.sample(np.random.default_rng(seed)) for seed in range(20)] for _ in range(2)]
+        assert draws[0] == draws[1]
+        assert len(set(draws[0])) > 1
+
+    def test_corners_differ_in_size(self, name: str) -> None:
+        space = _space(name)
+        small, large = (space.architecture(genotype).macs((128, 128)) for genotype in space.corners())
+        assert small < large
+
+    def test_baselines_lie_inside(self, name: str) -> None:
+        space = _space(name)
+        assert space.baselines()
+        for genotype in space.baselines().values():
+            assert space.canonical(genotype) == genotype
+            assert space.contains(space.architecture(genotype))
+
+    def test_every_weight_has_a_share(self, name: str) -> None:
+        space, rng = _space(name), np.random.default_rng(0)
+        for _ in range(50):
+            for step in space.architecture(space.sample(rng)).steps():
+                if step.op.weights(step.inputs):
+                    assert step.op.share, step.path
+                    assert "." not in step.op.share
+
+    def test_wrong_genotypes_are_refused(self, name: str) -> None:
+        space = _space(name)
+        with pytest.raises(NotInSpace, match="genes"):
+            space.architecture((0,))
+        with pytest.raises(NotInSpace, match=space.genes[0].name):
+            space.architecture((99, *[0] * (len(space.genes) - 1)))
+        with pytest.raises(NotInSpace, match="numbers"):
+            space.decode(np.zeros(3))
+
+
+def test_unknown_names_offer_near_ones() -> None:
+    with pytest.raises(UnknownName, match="fusion_grid"):
+        Space.load("fusion_gird")
+    with pytest.raises(InvalidSpace, match="widths"):
+        Space.load({"space": "fusion_grid", "width": [32]})
+    with pytest.raises(InvalidSpace, match="'space'"):
+        Space.load({"widths": [32]})
