@@ -24,7 +24,7 @@ abs adaptive_avg_pool2d adaptive_max_pool2d add add_ alias amax avg_pool2d batch
 clamp_min clone div div_ elu exp expand_as floor_divide gelu group_norm hardsigmoid hardswish hardtanh
 im2col instance_norm layer_norm leaky_relu linalg_vector_norm linspace log max_pool2d
 max_pool2d_with_indices maximum mean meshgrid minimum movedim mul mul_ neg norm ones_like pad
-pixel_shuffle pow prelu reciprocal repeat replication_pad2d rsqrt rsub sigmoid silu softmax sqrt square
+pixel_shuffle pow prelu reciprocal relu6 repeat replication_pad2d rsqrt rsub sigmoid silu softmax sqrt square
 sub sum tanh unflatten upsample_bilinear2d upsample_nearest2d view_as
 """
 

@@ -184,7 +184,7 @@ def _trace(architecture: Architecture, image_size: Size) -> Iterator[tuple[Step 
     ties: dict[str, tuple[str, Mapping[str, tuple[int, ...]]]] = {}
     for node in architecture.live:
         steps: list[Step] = []
-        shape = _node_shape(node, shapes, sizes.get(node.level), steps)
+        shape = node_shape(node, shapes, sizes.get(node.level), steps)
         for step in steps:
             _check_tie(step, ties)
             yield step, {}
@@ -198,7 +198,12 @@ def _trace(architecture: Architecture, image_size: Size) -> Iterator[tuple[Step 
         yield None, {node.id: shape}
 
 
-def _node_shape(node: Node, shapes: Mapping[str, Shape], size: Size | None, steps: list[Step]) -> Shape:
+def node_shape(node: Node, shapes: Mapping[str, Shape], size: Size | None, steps: list[Step]) -> Shape:
+    """Return the shape that a node makes of the `shapes` of its inputs; its operations are added to `steps`.
+
+    Raises:
+        InvalidArchitecture: an operation cannot take its input; the message names the node.
+    """
     taken: dict[str, int] = {}
 
     def apply(prefix: str, op: Op, inputs: tuple[Shape, ...]) -> Shape:

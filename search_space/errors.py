@@ -4,7 +4,8 @@ SearchSpaceError (ValueError)
 ├── InvalidArchitecture     a graph that cannot be built; names node, level and channels
 │   ├── UnknownOperation    an op that no file under `ops` defines; offers near matches
 │   ├── CyclicGraph         nodes that wait for one another
-│   └── WidthMismatch       tensors of different widths meet in one fusion
+│   ├── WidthMismatch       tensors of different widths meet in one fusion
+│   └── LevelOutOfRange     a neck needs a level that the backbone does not offer
 ├── NewerSchema             JSON written by a later version of this package
 ├── UnknownName             a space or a reference neck that does not exist; offers near matches
 ├── InvalidSpace            a space whose options contradict one another
@@ -33,6 +34,10 @@ class CyclicGraph(InvalidArchitecture):
 
 class WidthMismatch(InvalidArchitecture):
     """Tensors of different widths meet where they must be equal."""
+
+
+class LevelOutOfRange(InvalidArchitecture):
+    """A neck needs a level that the backbone does not offer; the message lists what it offers."""
 
 
 class NewerSchema(SearchSpaceError):

@@ -1,0 +1,1 @@
+"""Patterns that published necks repeat; each expands to primitive operations or nodes."""
