@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PACKAGES := search_space supernet evaluators search service
-BENCHMARKS = $(shell grep -l '^def measure(' benchmarks/*.py 2>/dev/null | sed 's|^benchmarks/||; s|\.py$$||')
+BENCHMARKS = $(shell grep -lw '^def measure' benchmarks/*.py 2>/dev/null | sed 's|^benchmarks/||; s|\.py$$||')
 # One worker a core, at most 8, and 2 GiB of memory for each.
 WORKERS ?= $(shell $(BIN)/python -c "import os; gib = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30; \
 	print(max(1, min(8, os.cpu_count() or 1, int(gib // 2))))")
