@@ -42,8 +42,7 @@ def _chain(stage: Stage, levels: list[int], arrive: Arrive, tag: str = "", *, sk
             continue
         same = stage.here[level]
         arrivals = [*(stage.skip(level, same) if skips else ()), Arrival("same", same), *arrivals]
-        name = tag if inside else f"{tag}_path"
-        flow[level] = stage.fuse(level, arrivals, tag=name, op=inside, twin=tag)
+        flow[level] = _along(stage, level, arrivals, tag)
         fused.append(level)
     if inside or not skips:
         return flow
@@ -54,9 +53,18 @@ def _finished(stage: Stage, flow: Levels, fused: list[int]) -> Levels:
     """Give every fused level its operation; in a first stage every level."""
     wanted = stage.levels if stage.first else fused
     return {
-        level: stage.fuse(level, [Arrival("same", source)]) if level in wanted else source
+        level: stage.fuse(level, [Arrival("same", source)], stage.operation(level))
+        if level in wanted
+        else source
         for level, source in flow.items()
     }
+
+
+def _along(stage: Stage, level: int, arrivals: list[Arrival], tag: str = "") -> str:
+    """Fuse on the way, with the operation where it stands inside the path."""
+    if stage.choice.place == "inside":
+        return stage.fuse(level, arrivals, stage.operation(level, tag), tag=tag)
+    return stage.fuse(level, arrivals, tag=f"{tag}_path")
 
 
 def top_down(stage: Stage) -> Levels:
@@ -95,22 +103,27 @@ def parallel(stage: Stage) -> Levels:
     made = {}
     for level in stage.levels:
         both = [Arrival("td", down[level]), Arrival("bu", up[level])]
-        made[level] = stage.fuse(level, [*stage.skip(level, down[level], up[level]), *both], op=after)
+        ops = stage.operation(level) if after else ()
+        made[level] = stage.fuse(level, [*stage.skip(level, down[level], up[level]), *both], ops)
     return made
 
 
 def reverse(stage: Stage) -> Levels:
-    """y_l = f(x_l, up(x_{l+1}), down(y_{l-1})), from fine to coarse (RevFP, Zong et al. 2021)."""
+    """y_l = f(1x1(g(x_l, up(x_{l+1}))), down(y_{l-1})), from fine to coarse (RevFP, Zong et al. 2021)."""
     levels = stage.levels
-    below = dict(pairwise(levels[::-1]))
     above = dict(pairwise(levels))
-
-    def arrive(level: int, flow: Levels) -> list[Arrival]:
-        coarser = [stage.above(stage.here[above[level]])] if level in above else []
-        finer = [stage.below(flow[below[level]], level)] if level in below else []
-        return [*coarser, *finer]
-
-    return _chain(stage, levels, arrive)
+    flow: dict[int, str] = {}
+    for level in levels:
+        arrivals = [*stage.skip(level, stage.here[level]), Arrival("same", stage.here[level])]
+        if level in above:
+            arrivals.append(stage.above(stage.here[above[level]]))
+        if flow and level in above:
+            project = styles.conv(stage.style, stage.width, 1, f"{stage.name}_l{level}_guided")
+            arrivals = [Arrival("guided", stage.fuse(level, arrivals, project, tag="_guided"))]
+        if flow:
+            arrivals.append(stage.below(flow[level - 1], level))
+        flow[level] = _along(stage, level, arrivals)
+    return flow if stage.choice.place == "inside" else _finished(stage, flow, levels)
 
 
 def cross_scale(stage: Stage) -> Levels:
@@ -124,7 +137,7 @@ def cross_scale(stage: Stage) -> Levels:
             arrivals.append(stage.above(stage.here[levels[index + 1]]))
         if index:
             arrivals.append(stage.below(stage.here[levels[index - 1]], level))
-        made[level] = stage.fuse(level, arrivals)
+        made[level] = stage.fuse(level, arrivals, stage.operation(level))
     return made
 
 
@@ -139,10 +152,12 @@ def fusing_splitting(stage: Stage) -> Levels:
         Arrival("same", here[coarse]),
         *(stage.above(here[level], f"l{level}") for level in high[1:]),
     ]
-    a = stage.fuse(fine, finer, tag="_gather", op=False) if len(finer) > 1 else here[fine]
-    b = stage.fuse(coarse, coarser, tag="_gather", op=False) if len(coarser) > 1 else here[coarse]
-    p = stage.fuse(fine, [Arrival("a", a), stage.above(b, "b")], tag="_fused")
-    q = stage.fuse(coarse, [Arrival("a", a, styles.pooled(1)), Arrival("b", b)], tag="_fused")
+    a = stage.fuse(fine, finer, tag="_gather") if len(finer) > 1 else here[fine]
+    b = stage.fuse(coarse, coarser, tag="_gather") if len(coarser) > 1 else here[coarse]
+    both = [Arrival("a", a), stage.above(b, "b")]
+    p = stage.fuse(fine, both, stage.operation(fine), tag="_fused")
+    both = [Arrival("a", a, styles.pooled(1)), Arrival("b", b)]
+    q = stage.fuse(coarse, both, stage.operation(coarse), tag="_fused")
     return _split(stage, {level: p for level in low} | {level: q for level in high}, fine, coarse)
 
 
@@ -155,7 +170,7 @@ def _split(stage: Stage, source: Levels, fine: int, coarse: int) -> Levels:
         elif level > coarse:
             arrival = Arrival("split", source[level], styles.pooled(level - coarse))
         skip = stage.skip(level)
-        made[level] = stage.fuse(level, [*skip, arrival], op=False) if skip or arrival.ops else arrival.source
+        made[level] = stage.fuse(level, [*skip, arrival]) if skip or arrival.ops else arrival.source
     return made
 
 

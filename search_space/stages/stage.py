@@ -22,7 +22,7 @@ class Choice(NamedTuple):
         fusion: of `style.FUSIONS`.
         op: of `style.OPS`.
         place: inside: a node's operation comes before its neighbour reads it; after: once the path is done.
-        down: how finer levels are shrunk: pool or conv.
+        down: how finer levels are shrunk: pool2 or pool (2x2 or 3x3 max) or conv (3x3, stride 2).
     """
 
     path: str
@@ -81,18 +81,18 @@ class Stage:
 
     def below(self, source: str, level: int, label: str = "below") -> Arrival:
         """Return a tensor of the level below `level`, shrunk."""
-        if self.choice.down == "pool":
-            return Arrival(label, source, styles.pooled(1))
+        if self.choice.down != "conv":
+            pool = styles.pooled(1) if self.choice.down == "pool" else styles.halved()
+            return Arrival(label, source, pool)
         share = f"{self.name}_l{level}_down"
         return Arrival(label, source, styles.conv(self.style, self.width, 3, share, 2))
 
-    def fuse(
-        self, level: int, arrivals: list[Arrival], *, tag: str = "", op: bool = True, twin: str = ""
-    ) -> str:
-        """Add a node that fuses what arrives, with the stage's operation where `op`, and return its id.
+    def operation(self, level: int, twin: str = "") -> tuple[Op, ...]:
+        """Return the stage's operation at a level; `twin` tells two of one level apart."""
+        return styles.operation(self.style, self.choice.op, self.width, f"{self.name}_l{level}{twin}")
 
-        `tag` ends the node's id. `twin` tells the operations of two nodes of one level apart.
-        """
+    def fuse(self, level: int, arrivals: list[Arrival], ops: tuple[Op, ...] = (), *, tag: str = "") -> str:
+        """Add a node that fuses what arrives, then applies `ops`; return its id, which ends with `tag`."""
         share = f"{self.name}_l{level}"
         arrivals = self._gated(level, arrivals, tag)
         fusion: Op | None = None
@@ -100,8 +100,7 @@ class Stage:
         if len(arrivals) > 1:
             labels = "_".join(arrival.label for arrival in arrivals)
             fusion, mixed = styles.fusion(self.choice.fusion, self.width, f"{share}_{labels}")
-        after = styles.operation(self.style, self.choice.op, self.width, share + twin) if op else ()
-        return self.add(level, tag, arrivals, fusion, (*mixed, *after))
+        return self.add(level, tag, arrivals, fusion, (*mixed, *ops))
 
     def _gated(self, level: int, arrivals: list[Arrival], tag: str) -> list[Arrival]:
         """Fold all but the last two arrivals where the fusion takes two only."""

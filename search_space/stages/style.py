@@ -80,7 +80,9 @@ def norm(style: Style, share: str) -> tuple[Op, ...]:
     """Return the norm behind the convolution `share`, if there is one."""
     if style.norm == "none":
         return ()
-    return (Norm(form=style.norm, groups=style.groups, share=f"{share}_norm"),)
+    if style.norm == "group":
+        return (Norm(form="group", groups=style.groups, share=f"{share}_norm"),)
+    return (Norm(form=style.norm, share=f"{share}_norm"),)
 
 
 @_interned
@@ -126,5 +128,11 @@ def enlarge(style: Style) -> tuple[Op, ...]:
 
 @_interned
 def pooled(steps: int) -> tuple[Op, ...]:
-    """Return the max-pooling from a level finer by `steps`."""
+    """Return the 3x3 max-pooling from a level finer by `steps`."""
     return (Pool(form="max", kernel=3, stride=2, padding="neg_inf"),) * steps
+
+
+@_interned
+def halved() -> tuple[Op, ...]:
+    """Return the 2x2 max-pooling from the level below."""
+    return (Pool(form="max", kernel=2, stride=2, padding="same"),)

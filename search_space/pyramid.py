@@ -1,0 +1,218 @@
+"""`PyramidSpace`: what the spaces that ship share: laterals to one width, levels, node operations."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from search_space.architecture import Architecture, Edge, Input, Node
+from search_space.errors import InvalidSpace, NotInSpace
+from search_space.matching import Matcher
+from search_space.op import Op
+from search_space.space import Genotype, Space
+from search_space.stages import style as styles
+from search_space.stages.style import ActForm, NormForm, Order, Style, among
+
+Emit = Callable[[Node], None]
+"""Receives each node as it is made."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PyramidSpace(Space):
+    """Necks whose laterals bring every level to one width, which every node keeps.
+
+    Attributes:
+        channels: of the backbone's feature maps by level.
+        levels: of the neck, without gaps; default: the backbone's. Those above them are made by `extra`.
+        widths: channels of the whole neck to choose from.
+        ops: node operations to choose from, see `stages.style.OPS`; conv and dw stand for any kernel.
+        kernels: sides of kernels that `ops` may have, in pixels; default: any.
+        norm: none, batch, sync, frozen or group.
+        groups: of a group norm; they divide every width.
+        act: the activation, or none.
+        order: act_conv_norm or conv_norm_act.
+        resize: how coarser levels are enlarged: nearest or bilinear.
+        extra: how levels above the backbone's are made, see `EXTRAS`.
+        export_safe: refuse operations that ONNX lacks.
+    """
+
+    channels: Mapping[int, int] = field(default_factory=lambda: {3: 64, 4: 96, 5: 128})
+    levels: tuple[int, ...] = ()
+    widths: tuple[int, ...] = (32, 48, 64)
+    ops: tuple[str, ...] = ("conv1", "dw3", "dw5", "conv3")
+    kernels: tuple[int, ...] = ()
+    norm: NormForm = "batch"
+    groups: int = 16
+    act: ActForm = "relu"
+    order: Order = "act_conv_norm"
+    resize: Literal["nearest", "bilinear"] = "nearest"
+    extra: str = "conv"
+    export_safe: bool = True
+    style: Style = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._set("widths", counts("widths", self.widths))
+        self._set("kernels", counts("kernels", self.kernels) if self.kernels else ())
+        self._set("ops", _op_names(self.ops, self.kernels))
+        self._set("levels", _levels(self.levels, self.channels))
+        among("extra", [self.extra], tuple(EXTRAS))
+        bad = [width for width in self.widths if self.norm == "group" and width % self.groups]
+        if bad:
+            raise InvalidSpace(f"{self.groups} groups of the norm do not divide the widths {bad}")
+        self._set("style", Style(self.norm, self.groups, self.act, self.order, self.resize))
+
+    def _set(self, option: str, value: object) -> None:
+        object.__setattr__(self, option, value)
+
+    def choose(self, option: str, known: Sequence[str]) -> None:
+        """Check an option that lists values of `known`, and put it in their order.
+
+        Raises:
+            InvalidSpace: an unknown or repeated value, or none.
+        """
+        given = getattr(self, option)
+        among(option, given, tuple(known))
+        self._set(option, tuple(value for value in known if value in given))
+
+    @cached_property
+    def offered(self) -> list[int]:
+        """The neck's levels that the backbone offers."""
+        return [level for level in self.levels if level in self.channels]
+
+    @cached_property
+    def inputs(self) -> tuple[Input, ...]:
+        """The feature maps that every neck of the space reads."""
+        return tuple(Input(f"c{level}", level, self.channels[level]) for level in self.offered)
+
+    def laterals(self, width: int, emit: Emit) -> dict[int, str]:
+        """Make one tensor of `width` a level, and return their ids."""
+        made: dict[int, str] = {}
+        for level in self.levels:
+            name = f"lateral_{level}"
+            source, ops = f"c{level}", styles.conv(self.style, width, 1, name)
+            if level not in self.channels:
+                highest = level - 1 in self.channels
+                source = f"c{level - 1}" if highest else made[level - 1]
+                ops = EXTRAS[self.extra](self.style, width, name, highest)
+            emit(Node(name, level, width, (Edge(source, ()),), None, ops))
+            made[level] = name
+        return made
+
+    def finish(self, nodes: Sequence[Node], outputs: Mapping[int, str]) -> Architecture:
+        """Return the architecture of the nodes."""
+        return Architecture(self.inputs, tuple(nodes), tuple(sorted(outputs.items())))
+
+    def embed(self, architecture: Architecture) -> Genotype:
+        """Return the genotype of the space whose architecture has the same key.
+
+        Raises:
+            NotInSpace: there is none.
+        """
+        width = self._width_of(architecture)
+        for genotype in self.candidates(Matcher(architecture), width):
+            if self.architecture(genotype).key == architecture.key:
+                return genotype
+        raise NotInSpace(f"no genotype of {self.name} makes this architecture")
+
+    @abstractmethod
+    def candidates(self, matcher: Matcher, width: int) -> Iterator[Genotype]:
+        """Yield the genotypes whose every node the matcher's architecture has; ties may still differ."""
+
+    def _width_of(self, architecture: Architecture) -> int:
+        wanted = [(level, self.channels[level]) for level in self.offered]
+        given = [(entry.level, entry.channels) for entry in architecture.inputs]
+        levels = [level for level, _ in architecture.outputs]
+        if given != wanted or levels != list(self.levels):
+            raise NotInSpace(
+                f"{self.name} reads {wanted} as (level, channels) and returns levels {list(self.levels)}; "
+                f"the architecture reads {given} and returns {levels}"
+            )
+        widths = {shape.channels for shape in architecture.output_shapes().values()}
+        if len(widths) > 1 or not widths <= set(self.widths):
+            raise NotInSpace(f"{self.name} has widths {list(self.widths)}; the outputs have {sorted(widths)}")
+        return widths.pop()
+
+
+def forget(node: Node) -> None:
+    """Do nothing with a node."""
+
+
+def shares_of(node: Node) -> Iterator[str]:
+    """Yield the share of every operation of a node that has one."""
+    fused = [node.fusion] if node.fusion else []
+    for op in (*(op for edge in node.inputs for op in edge.ops), *fused, *node.ops):
+        if op.share:
+            yield op.share
+
+
+def index_of(what: str, known: Sequence[object], value: object) -> int:
+    """Return the index of a choice.
+
+    Raises:
+        NotInSpace: it is none.
+    """
+    if value not in known:
+        raise NotInSpace(f"'{what}' has choices {list(known)}, not {value!r}")
+    return known.index(value)
+
+
+def counts(option: str, given: object) -> tuple[int, ...]:
+    """Return positive whole numbers in order, each once.
+
+    Raises:
+        InvalidSpace: they are something else.
+    """
+    if not isinstance(given, list | tuple) or not given or not all(map(_positive, given)):
+        raise InvalidSpace(
+            f"option '{option}' is a list of one or more positive whole numbers; got {given!r}"
+        )
+    return tuple(sorted(set(given)))
+
+
+def _positive(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _op_names(given: object, kernels: Sequence[int]) -> tuple[str, ...]:
+    among("ops", given, (*styles.OPS, "conv", "dw"))
+    assert isinstance(given, tuple | list)
+    named = {name for name in styles.OPS if name in given or name.rstrip("0123456789") in given}
+    found = [name for name in styles.OPS if name in named]
+    kept = tuple(name for name in found if not kernels or styles.OPS[name][1] in kernels)
+    if not kept:
+        raise InvalidSpace(f"no operation of {found} has a kernel of {list(kernels)} pixels")
+    return kept
+
+
+def _levels(levels: Sequence[int], channels: Mapping[int, int]) -> tuple[int, ...]:
+    if not channels or not all(map(_positive, channels.values())):
+        raise InvalidSpace(f"channels are positive whole numbers by level; got {dict(channels)}")
+    wanted = tuple(sorted(levels or channels))
+    if len(wanted) < 2 or list(wanted) != list(range(wanted[0], wanted[-1] + 1)):
+        raise InvalidSpace(f"levels are two or more without gaps; got {list(wanted)}")
+    missing = [level for level in wanted if level <= max(channels) and level not in channels]
+    if missing or wanted[0] > max(channels):
+        raise InvalidSpace(
+            f"levels {list(wanted)} need level {missing or wanted[0]} of the backbone, "
+            f"which offers {sorted(channels)}"
+        )
+    return wanted
+
+
+def _conv(style: Style, width: int, share: str, highest: bool) -> tuple[Op, ...]:
+    return styles.conv(style, width, 3, share, 2)
+
+
+def _pool(style: Style, width: int, share: str, highest: bool) -> tuple[Op, ...]:
+    project = styles.conv(style, width, 1, share) if highest else ()
+    return (*project, *styles.pooled(1))
+
+
+EXTRAS: dict[str, Callable[[Style, int, str, bool], tuple[Op, ...]]] = {"pool": _pool, "conv": _conv}
+"""How a level above the backbone's is made of the one below it.
+
+The first of them reads the backbone's highest level.
+pool: 1x1 convolution of the backbone's highest level, then 3x3 max-pooling (BiFPN).
+conv: 3x3 convolution with stride 2.
+"""

@@ -1,0 +1,50 @@
+"""Hand-made necks that lie in a space are found there, exactly."""
+
+import pytest
+
+from search_space.errors import NotInSpace
+from search_space.ops.norm import Norm
+from search_space.reference import build
+from search_space.space import Space
+
+CHANNELS = {3: 64, 4: 96, 5: 128}
+PLAIN = {"norm": "none", "act": "none"}
+LAST = {"order": "conv_norm_act"}
+CELLS = {"act": "silu", "extra": "pool", "levels": [3, 4, 5, 6, 7]}
+TREE = {"fusions": ["sum"], "downs": ["pool2"], "resize": "bilinear"}
+BIFPN = {"norm": Norm(), "separate_laterals": False}
+
+
+@pytest.mark.parametrize(
+    ("spec", "neck", "options"),
+    [
+        (PLAIN, "fpn", {}),
+        (PLAIN, "pafpn", {}),
+        (LAST, "fpn", {"norm": "batch", "act": "relu"}),
+        (LAST, "pafpn", {"norm": "batch", "act": "relu"}),
+        (LAST | {"norm": "group", "groups": 16}, "pafpn", {"norm": "group:16", "act": "relu"}),
+        (CELLS, "bifpn", {**BIFPN, "repeats": 1}),
+        (CELLS, "bifpn", {**BIFPN, "repeats": 2}),
+        ({}, "bifpn", {**BIFPN, "repeats": 1, "act": "relu", "more": 0}),
+        (CELLS | {"fusions": ["softmax"]}, "bifpn", {**BIFPN, "repeats": 1, "fusion": "softmax"}),
+        (TREE, "rev_fp@plain", {"more": 0}),
+    ],
+)
+def test_a_hand_made_neck_is_a_baseline(
+    spec: dict[str, object], neck: str, options: dict[str, object]
+) -> None:
+    space = Space.load({"space": "fusion_grid", "widths": [32, 48], **spec})
+    architecture = build(neck, CHANNELS, width=48, **options)
+    genotype = space.embed(architecture)
+    assert space.architecture(genotype).key == architecture.key
+    name = neck.partition("@")[0] + ("_2" if options.get("repeats") == 2 else "")
+    design = space.baselines().get(name)
+    assert design == genotype
+
+
+def test_a_neck_of_another_form_does_not_lie_inside() -> None:
+    space = Space.load({"space": "fusion_grid", "widths": [48], **PLAIN})
+    with pytest.raises(NotInSpace):
+        space.embed(build("pafpn@paper", CHANNELS, width=48))
+    with pytest.raises(NotInSpace, match="widths"):
+        space.embed(build("fpn", CHANNELS, width=40))
