@@ -1,0 +1,66 @@
+"""The web application: routes found by file name, one gate before all of them, problems for every error."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import pkgutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from importlib.metadata import version
+
+from fastapi import APIRouter, Depends, FastAPI
+
+from service import openapi, problems, routes, signin
+from service.callers import Rates, deny_by_default
+from service.fronts import Fronts
+from service.routes import operations
+from service.shield import Shield
+from service.store import Store
+
+PREFIX = "/api/v1"
+UPLOAD_LIMIT_BYTES = 8 * 2**30
+DESCRIPTION = "Finds the best feature-pyramid neck for your detector, your data and your device."
+
+
+def create_app(store: Store) -> FastAPI:
+    """Return the application over a store."""
+    app = FastAPI(
+        title="Neckline",
+        version=version("neckline"),
+        description=DESCRIPTION,
+        dependencies=[Depends(deny_by_default)],
+        lifespan=_lifespan,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.store = store
+    app.state.fronts = Fronts(store)
+    app.state.rates = Rates(store.settings.requests_per_minute)
+    app.state.closing = asyncio.Event()
+    _add_routes(app)
+    problems.install(app)
+    openapi.install(app)
+    limits = {"body_limit": store.settings.body_limit_bytes, "upload_limit": UPLOAD_LIMIT_BYTES}
+    app.add_middleware(Shield, hosts=store.settings.allowed_hosts, **limits)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.closing.set()
+
+
+def _add_routes(app: FastAPI) -> None:
+    api = APIRouter(prefix=PREFIX)
+    for entry in pkgutil.iter_modules(routes.__path__):
+        api.include_router(import_module(f"service.routes.{entry.name}").router)
+    api.include_router(operations.public)
+    app.include_router(api)
+    app.include_router(operations.public, include_in_schema=False)
+    app.include_router(signin.router)
+    if importlib.util.find_spec("service.ui") and importlib.util.find_spec("service.ui.pages"):
+        import_module("service.ui.pages").install(app)

@@ -1,0 +1,156 @@
+"""Who calls: the key behind a request, its scopes, its rate; and the default denial."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
+
+from service.errors import Forbidden, TooMany, Unauthorized
+from service.fronts import Fronts
+from service.store import Store
+from service.stores import keys
+
+COOKIE = "neckline_session"
+PUBLIC = frozenset({"/healthz", "/readyz", "/api/v1/healthz", "/api/v1/readyz", "/signin"})
+"""Routes that answer without a key."""
+AGENT_PREFIX = "/api/v1/agents/"
+"""Routes that authenticate agents by their own tokens."""
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The owner and the scopes of the key that a request came with."""
+
+    owner: str
+    scopes: frozenset[str]
+    key_id: str
+
+    @property
+    def is_admin(self) -> bool:
+        """Return whether the key may do everything."""
+        return "admin" in self.scopes
+
+    def require(self, scope: str) -> None:
+        """Raise unless the key has the scope.
+
+        Raises:
+            Forbidden: it has not.
+        """
+        if scope not in self.scopes and not self.is_admin:
+            raise Forbidden(f"this needs a key with the scope {scope!r}")
+
+
+@dataclass
+class Rates:
+    """A token bucket a key, refilled every minute's part."""
+
+    per_minute: int
+    buckets: dict[str, tuple[float, float]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, key_id: str) -> None:
+        """Count one request.
+
+        Raises:
+            TooMany: the key's bucket is empty.
+        """
+        with self.lock:
+            now = time.monotonic()
+            level, since = self.buckets.get(key_id, (float(self.per_minute), now))
+            level = min(float(self.per_minute), level + (now - since) * self.per_minute / 60)
+            if level < 1:
+                raise TooMany(
+                    f"more than {self.per_minute} requests a minute", (1 - level) * 60 / self.per_minute
+                )
+            self.buckets[key_id] = (level - 1, now)
+
+
+def secret_of(request: Request) -> str | None:
+    """Return the key in the request's header, or else in its cookie."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and value:
+        return value.strip()
+    return request.cookies.get(COOKIE)
+
+
+async def authenticate(request: Request) -> Caller:
+    """Return who calls, once a request.
+
+    Raises:
+        Unauthorized: no key, or one that is unknown, revoked or expired.
+        Forbidden: a browser's cookie came with a request from another site.
+        TooMany: the key's rate is used up.
+    """
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is not None:
+        return known
+    secret = secret_of(request)
+    if secret is None:
+        raise Unauthorized("send a key as 'Authorization: Bearer ...'")
+    caller = await run_in_threadpool(_find, request.app.state.store, secret)
+    if "authorization" not in request.headers and request.method not in SAFE_METHODS:
+        _same_origin(request)
+    rates: Rates = request.app.state.rates
+    rates.take(caller.key_id)
+    request.state.caller = caller
+    return caller
+
+
+async def deny_by_default(request: Request) -> None:
+    """Raise unless the request is authenticated or its route is public: the application's one gate."""
+    path = request.url.path
+    if path in PUBLIC or path.startswith(AGENT_PREFIX):
+        return
+    caller = await authenticate(request)
+    caller.require("read" if request.method in SAFE_METHODS else "write")
+
+
+def _find(store: Store, secret: str) -> Caller:
+    with store.database.read() as tx:
+        key = keys.find(tx, secret)
+    if key is None:
+        raise Unauthorized("this key is unknown, revoked or expired")
+    scopes = frozenset(key.scopes)
+    return Caller(key.owner, scopes | {"read"} if "write" in scopes else scopes, key.id)
+
+
+def _same_origin(request: Request) -> None:
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    host = request.headers.get("host", "")
+    if site not in (None, "same-origin") or origin is None or origin.partition("://")[2] != host:
+        raise Forbidden("a signed-in browser may change things from this service's own pages only")
+
+
+def get_store(request: Request) -> Store:
+    """Return the application's store."""
+    store: Store = request.app.state.store
+    return store
+
+
+def get_fronts(request: Request) -> Fronts:
+    """Return the application's memory of fronts."""
+    fronts: Fronts = request.app.state.fronts
+    return fronts
+
+
+def needs_scope(scope: str) -> Callable[[Caller], Caller]:
+    """Return a dependency that demands a scope."""
+
+    def demand(caller: CallerDep) -> Caller:
+        caller.require(scope)
+        return caller
+
+    return demand
+
+
+CallerDep = Annotated[Caller, Depends(authenticate)]
+FrontsDep = Annotated[Fronts, Depends(get_fronts)]
+StoreDep = Annotated[Store, Depends(get_store)]

@@ -1,0 +1,102 @@
+"""A database of the service: SQLite or PostgreSQL behind one way to read and one way to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+
+BUSY_TIMEOUT_MS = 30_000
+
+
+class Database:
+    """Connections to one database; made in ``wiring`` only."""
+
+    def __init__(self, url: str, *, pool: int = 10) -> None:
+        self.engine = _sqlite_engine(url, pool) if url.startswith("sqlite") else _postgres_engine(url, pool)
+        self._writing = self.engine.execution_options(neckline_begin="IMMEDIATE")
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Return whether this is the embedded database."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Yield a connection inside a transaction that only reads."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Yield a connection inside a transaction that is committed at the end, or rolled back."""
+        with self._writing.connect() as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def read_clock(connection: Connection) -> float:
+    """Return the time on the database's clock, seconds since 1970."""
+    return float(connection.exec_driver_sql(_clock_query(connection)).scalar_one())
+
+
+def insert(connection: Connection, table: Table) -> Any:
+    """Return the dialect's own INSERT, which knows ON CONFLICT."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def _clock_query(connection: Connection) -> str:
+    if connection.dialect.name == "sqlite":
+        return "SELECT (julianday('now') - 2440587.5) * 86400.0"
+    return "SELECT extract(epoch FROM clock_timestamp())::float8"
+
+
+def _sqlite_engine(url: str, pool: int) -> Engine:
+    path = make_url(url).database
+    if not path or path == ":memory:":
+        raise ValueError(
+            f"the database {url!r} is not a file: name one, as in sqlite:////var/lib/neckline/neckline.db"
+        )
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url, pool_size=pool, max_overflow=50, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # transactions are begun below, not by the driver
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    kind = connection.get_execution_options().get("neckline_begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {kind}")
+
+
+def _postgres_engine(url: str, pool: int) -> Engine:
+    return create_engine(
+        _with_driver(url), pool_size=pool, max_overflow=50, pool_pre_ping=True, pool_timeout=30
+    )
+
+
+def _with_driver(url: str) -> Any:
+    parsed = make_url(url)
+    if parsed.drivername in ("postgres", "postgresql"):
+        return parsed.set(drivername="postgresql+psycopg")
+    return parsed

@@ -1,0 +1,174 @@
+"""Fronts read from the record while a search runs: arrays kept by search, extended by what is new."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import RowMapping
+
+from search.objectives import Constraint, Objective
+from search.pareto import front, hypervolume, ranks
+from service.store import Store
+from service.stores import evaluations
+
+KEPT_SEARCHES = 256
+MARGIN = 0.1
+NEIGHBOURS = 64
+NEAREST = 16
+RANKED = 2_000
+"""Points of which the exact rank is computed; beyond the front's neighbourhood it is of no use."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """The scored architectures of a search: ids, origins and metrics by name (NaN where a score is
+    missing).
+    """
+
+    ids: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
+    origins: tuple[str, ...] = ()
+    metrics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    last: int = 0
+
+    def column(self, metric: str) -> NDArray[np.float64]:
+        """Return the metric of every point (N,), NaN where it is missing."""
+        found = self.metrics.get(metric)
+        return np.full(len(self.ids), np.nan) if found is None else found
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What a front is made of: costs (N, M), violations (N,) and the indices of its parts."""
+
+    points: Points
+    costs: NDArray[np.float64]
+    violations: NDArray[np.float64]
+    front: NDArray[np.intp]
+    neighbours: NDArray[np.intp]
+    nearest: NDArray[np.intp]
+    ranks: Mapping[int, int]
+    reference: tuple[float, ...] | None
+    hypervolume: float
+
+
+class Fronts:
+    """Remembers the points of recent searches, since evaluations are only ever added."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: OrderedDict[str, Points] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def points(self, search_id: str) -> Points:
+        """Return every scored architecture of the search, reading only those not seen before."""
+        with self._lock:
+            known = self._known.get(search_id, Points())
+        with self._store.database.read() as tx:
+            rows = evaluations.compact(tx, search_id, known.last)
+        if rows:
+            known = _extended(known, rows)
+        with self._lock:
+            self._known[search_id] = known
+            self._known.move_to_end(search_id)
+            while len(self._known) > KEPT_SEARCHES:
+                self._known.popitem(last=False)
+        return known
+
+
+def rank(points: Points, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> Ranking:
+    """Return the front of the points and what lies about it."""
+    costs = np.stack([entry.sign * points.column(entry.metric) for entry in objectives], axis=1)
+    violations = _violations(points, constraints)
+    scored = ~np.isnan(costs).any(axis=1)
+    feasible = np.flatnonzero(scored & (violations == 0))
+    best = feasible[front(costs[feasible])] if len(feasible) else feasible
+    best = best[np.lexsort(costs[best].T[::-1])]
+    near = _neighbours(costs, feasible, best)
+    misses = np.flatnonzero(scored & (violations > 0))
+    nearest = misses[np.argsort(violations[misses], kind="stable")][:NEAREST] if not len(best) else misses[:0]
+    reference = _reference(costs[scored], objectives, constraints)
+    corner = None if reference is None else [o.to_cost(v) for o, v in zip(objectives, reference, strict=True)]
+    volume = 0.0 if corner is None or not len(best) else hypervolume(costs[best], corner)
+    return Ranking(
+        points, costs, violations, best, near, nearest, _ranks(costs, best, near), reference, volume
+    )
+
+
+def _extended(known: Points, rows: Sequence[RowMapping]) -> Points:
+    ok = [(row, json.loads(row["metrics"])) for row in rows if row["state"] == "ok"]
+    names = set(known.metrics) | {name for _, metrics in ok for name in metrics}
+    fresh = {
+        name: np.array([metrics.get(name, np.nan) for _, metrics in ok], dtype=np.float64) for name in names
+    }
+    return Points(
+        known.ids + tuple(row["id"] for row, _ in ok),
+        known.numbers + tuple(row["number"] for row, _ in ok),
+        known.origins + tuple(row["origin"] for row, _ in ok),
+        {name: np.concatenate([known.column(name), fresh[name]]) for name in names},
+        rows[-1]["number"],
+    )
+
+
+def _violations(points: Points, constraints: Sequence[Constraint]) -> NDArray[np.float64]:
+    total = np.zeros(len(points.ids))
+    for constraint in constraints:
+        low, high = constraint.interval
+        values = points.column(constraint.metric)
+        for bound, missed in ((low, values < low), (high, values > high)):
+            if np.isfinite(bound):
+                total += np.where(missed, np.abs(values - bound) / max(abs(bound), 1e-12), 0.0)
+        total += np.where(np.isnan(values), np.inf, 0.0)
+    return total
+
+
+def _neighbours(
+    costs: NDArray[np.float64], feasible: NDArray[np.intp], best: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """Return the dominated feasible points nearest to the front, in units of the front's extent."""
+    rest = np.setdiff1d(feasible, best, assume_unique=True)
+    if not len(rest) or not len(best):
+        return rest[:0]
+    span = np.ptp(costs[feasible], axis=0)
+    scale = np.where(span > 0, span, 1.0)
+    gaps = np.full(len(rest), np.inf)
+    for member in best:
+        gaps = np.minimum(gaps, np.maximum(0.0, (costs[rest] - costs[member]) / scale).max(axis=1))
+    return rest[np.argsort(gaps, kind="stable")[:NEIGHBOURS]]
+
+
+def _ranks(costs: NDArray[np.float64], best: NDArray[np.intp], near: NDArray[np.intp]) -> dict[int, int]:
+    shown = np.concatenate([best, near])[:RANKED]
+    if not len(shown):
+        return {}
+    return {int(index): int(place) for index, place in zip(shown, ranks(costs[shown]), strict=True)}
+
+
+def _reference(
+    costs: NDArray[np.float64], objectives: Sequence[Objective], constraints: Sequence[Constraint]
+) -> tuple[float, ...] | None:
+    """Return the worst value of each objective that counts: the bound on it, else a little behind the
+    worst seen.
+    """
+    if not len(costs):
+        return None
+    worst, span = costs.max(axis=0), np.ptp(costs, axis=0)
+    reference = []
+    for index, entry in enumerate(objectives):
+        bound = _bound(entry, constraints)
+        behind = float(worst[index] + MARGIN * (span[index] or abs(worst[index]) or 1.0))
+        reference.append(entry.from_cost(behind) if bound is None else bound)
+    return tuple(reference)
+
+
+def _bound(objective: Objective, constraints: Sequence[Constraint]) -> float | None:
+    own = [entry for entry in constraints if entry.metric == objective.metric]
+    bounds = [entry.upper if objective.direction == "minimise" else entry.lower for entry in own]
+    given = [objective.to_cost(bound) for bound in bounds if bound is not None]
+    return objective.from_cost(min(given)) if given else None

@@ -1,0 +1,33 @@
+"""Makes a file of a subnet: a bundle, its weights, an ONNX model or its source."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import torch
+
+from service.artifacts import Made, make
+from service.stores import artifacts, jobs
+from service.work import JobFailed, Outcome, Work
+from supernet.errors import ExportError
+
+
+def run(work: Work) -> Outcome:
+    """Make the file, put it into the artifact store and say what it is."""
+    torch.set_num_threads(work.store.settings.torch_threads)
+    with work.store.database.read() as tx:
+        artifact = artifacts.get(tx, work.job.id)
+    assert artifact is not None, work.job.id
+    with tempfile.TemporaryDirectory(prefix="neckline-") as scratch:
+        try:
+            made: Made = make(work.store, artifact.evaluation_id, artifact.format, Path(scratch))
+        except ExportError as error:
+            raise JobFailed("The subnet cannot be exported", str(error), pointer="/format") from error
+        work.check()
+        digest, size = work.store.files.put(made.path)
+    with work.write() as tx:
+        named = {"media_type": made.media_type, "filename": made.filename}
+        artifacts.finish(tx, artifact.id, sha256=digest, size=size, **named)
+        jobs.progress(tx, work.hold.lease, {"step": 1, "total": 1})
+    return Outcome(result={"sha256": digest, "size": size})

@@ -1,0 +1,96 @@
+"""Calibrates a device for a space: measures a few necks and stores the predictor that they lead to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from evaluators import devices as plugins
+from evaluators.latency.calibrate import Calibration, calibrate
+from evaluators.latency.errors import LatencyError
+from evaluators.latency.measuring import Protocol
+from search_space.space import Space
+from service import trained
+from service.records import Device
+from service.stores import devices, jobs
+from service.work import JobFailed, Outcome, Work
+
+REPORT_S = 0.5
+SESSION_S = 40.0
+"""Time after which a measuring session begins no further round, seconds."""
+
+
+def run(work: Work) -> Outcome:
+    """Measure, fit and store."""
+    torch.set_num_threads(work.store.settings.torch_threads)
+    device, card = _subject(work)
+    began_s = time.monotonic()
+    try:
+        found = _measured(work, device, card)
+    except LatencyError as error:
+        raise JobFailed("The device could not be calibrated", str(error), pointer="/devices/0") from error
+    document = found.predictor.to_json()
+    revision = hashlib.sha256(document.encode()).hexdigest()
+    summary = _summary(found)
+    with work.write() as tx:
+        devices.finish_predictor(tx, work.job.id, revision=revision, document=document, summary=summary)
+        jobs.progress(
+            tx, work.hold.lease, {"step": len(found.architectures), "total": len(found.architectures)}
+        )
+    return Outcome(result={"seconds": time.monotonic() - began_s, **summary})
+
+
+def _subject(work: Work) -> tuple[Device, dict[str, Any]]:
+    request = work.job.request
+    with work.store.database.read() as tx:
+        device = devices.get(tx, request["device"])
+    assert device is not None, request
+    folder = trained.fetch(work.store, request["supernet"])
+    return device, json.loads((folder / "supernet.json").read_text())
+
+
+def _measured(work: Work, device: Device, card: dict[str, Any]) -> Calibration:
+    space = Space.load(card["space"])
+    plugin = plugins.load(device.kind, threads=device.spec["threads"])
+    baselines = [space.architecture(genotype) for genotype in space.baselines().values()]
+    events = calibrate(
+        plugin,
+        space,
+        work.job.request["necks"],
+        image_size=(card["image_size"][0], card["image_size"][1]),
+        batch=device.spec["batch"],
+        also=baselines[:4],
+        protocol=Protocol(visits=8, most_visits=12, seconds=SESSION_S),
+    )
+    reported_s = 0.0
+    for event in events:
+        if isinstance(event, Calibration):
+            return event
+        work.check()
+        if time.monotonic() - reported_s >= REPORT_S:
+            reported_s = time.monotonic()
+            work.report({"stage": event.stage, "step": event.done, "total": event.total}, event="progress")
+    raise AssertionError("a calibration ends with its result")
+
+
+def _summary(found: Calibration) -> dict[str, Any]:
+    """Return what a user wants to know of a calibration: its error, its noise and what it holds for."""
+    return {
+        "necks": len(found.architectures),
+        "noise_floor": found.noise_floor,
+        "median_error": _median_error(found),
+        "fingerprint": asdict(found.predictor.fingerprint),
+        "latency_ms": {"least": min(found.times_ms), "most": max(found.times_ms)},
+    }
+
+
+def _median_error(found: Calibration) -> float:
+    """Return the median of the held-out relative errors."""
+    from statistics import median
+
+    return float(median(abs(error) for error in found.predictor.residuals.log_error))

@@ -1,0 +1,269 @@
+"""Runs a search: goes on from what is stored, stores each evaluation, and ends with the front."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from search.baselines import Baseline, baselines
+from search.budget import Budget
+from search.errors import Infeasible, SearchError
+from search.evaluation import Evaluation
+from search.execution import Executor
+from search.loop import search
+from search.problem import Problem
+from search.result import Outside, ParetoFront
+from search.strategy import Strategy, load
+from search_space.space import Space
+from service.identifiers import new_id
+from service.pareto import constraints_of, objectives_of
+from service.records import StoredEvaluation
+from service.scoring import Bench, open_bench
+from service.states import State
+from service.stores import evaluations, events, jobs, searches
+from service.stores.evaluations import NewEvaluation
+from service.work import JobFailed, Outcome, Work
+
+log = structlog.get_logger("search")
+
+
+@dataclass
+class Pace:
+    """How fast a run is: for the estimate of its end, and for estimates of later searches."""
+
+    total: int
+    began_s: float = field(default_factory=time.monotonic)
+    first_s: float | None = None
+    done: int = 0
+    fresh: int = 0
+
+    def count(self) -> None:
+        """Note one more evaluation of this run."""
+        self.done, self.fresh = self.done + 1, self.fresh + 1
+        if self.first_s is None:
+            self.first_s = time.monotonic()
+
+    def progress(self) -> dict[str, Any]:
+        """Return how far the search is."""
+        left = max(0, self.total - self.done)
+        seconds = self.evaluation_s()
+        return {"step": self.done, "total": self.total, "eta_s": None if seconds is None else left * seconds}
+
+    def evaluation_s(self) -> float | None:
+        """Return the seconds between two evaluations, None before there are two."""
+        if self.first_s is None or self.fresh < 2:
+            return None
+        return (time.monotonic() - self.first_s) / (self.fresh - 1)
+
+    def result(self) -> dict[str, Any]:
+        """Return what later estimates are made from."""
+        overhead_s = None if self.first_s is None else self.first_s - self.began_s
+        return {"evaluation_s": self.evaluation_s(), "overhead_s": overhead_s}
+
+
+def run(work: Work) -> Outcome:
+    """Search until the budget is spent, or until asked to stop."""
+    bench = open_bench(work.store, work.job.id)
+    with work.store.database.read() as tx:
+        history = [_evaluation(stored, tx) for stored in evaluations.history(tx, work.job.id)]
+    problem, strategy = _problem(bench), _strategy(bench)
+    inside, outside = _baselines(problem, bench)
+    spec = bench.search.spec
+    pace = Pace(spec["budget"]["evaluations"] + len(inside), done=len(history))
+    try:
+        with executor_for(work, bench) as executor:
+            for notice in executor.notices:
+                work.report(pace.progress() | {"notice": notice}, event="notice")
+            for evaluation in search(problem, strategy, executor, _budget(work, spec), history, inside):
+                pace.count()
+                store_evaluation(work, bench, evaluation, pace.progress())
+                history.append(evaluation)
+                work.check()
+    except Infeasible as error:
+        return _infeasible(problem, error)
+    except SearchError as error:
+        raise JobFailed("The search failed", str(error)) from error
+    return finish(work, bench, problem, history, outside, pace)
+
+
+def store_evaluation(work: Work, bench: Bench, evaluation: Evaluation, progress: dict[str, Any]) -> None:
+    """Store an evaluation with its event and the search's progress, in one transaction under the lease."""
+    new = NewEvaluation(
+        key=evaluation.key,
+        architecture=evaluation.architecture.to_json(),
+        genotype=evaluation.genotype,
+        origin=evaluation.origin,
+        state=evaluation.state,
+        scores=[score.to_record() for score in evaluation.scores],
+        error=evaluation.error,
+        seconds=evaluation.seconds,
+        generation=evaluation.generation,
+        position=evaluation.position,
+    )
+    with work.write() as tx:
+        identifier = evaluations.add(tx, work.job.id, new, bench.revisions, work.job.attempt)
+        if identifier is None:
+            return
+        jobs.progress(tx, work.hold.lease, progress)
+        values = {score.metric: score.value for score in reversed(evaluation.scores)}
+        payload = {"id": identifier, "origin": evaluation.origin, "state": evaluation.state, "values": values}
+        events.append(
+            tx, work.job.id, "evaluation", payload | {"progress": progress, "error": evaluation.error}
+        )
+
+
+def finish(
+    work: Work,
+    bench: Bench,
+    problem: Problem,
+    history: Sequence[Evaluation],
+    outside: Sequence[Outside],
+    pace: Pace,
+) -> Outcome:
+    """Measure the front on the device, store it as an immutable record, and say how the search went."""
+    front = ParetoFront.of(problem, history, outside=outside)
+    measured = measure_front(work, bench, front)
+    failed = sum(evaluation.state == "failed" for evaluation in history)
+    front_id = new_id()
+    document = json.loads(front.to_json())
+    document |= {
+        "id": front_id,
+        "search_id": work.job.id,
+        "measured": measured,
+        "provenance": _provenance(bench),
+    }
+    with work.write() as tx:
+        searches.store_front(tx, front_id, work.job.id, json.dumps(document))
+    result = {
+        "front_id": front_id,
+        "members": len(front.members),
+        "hypervolume": front.hypervolume,
+        "failed": failed,
+    }
+    result["outside"] = [{"name": entry.name, "reason": entry.reason} for entry in outside]
+    state = State.PARTIALLY_SUCCEEDED if failed else State.SUCCEEDED
+    return Outcome(state, result | pace.result() | {"infeasible": _nearest(problem, history, front)})
+
+
+def measure_front(work: Work, bench: Bench, front: ParetoFront) -> dict[str, Any]:
+    """Measure the front's members and the baselines on the device, store their scores, return the labels
+    by key.
+    """
+    if bench.device_kind is None:
+        return {}
+    from service.verification import measured_scores
+
+    members = {entry.key: entry for entry in (*front.members, *front.baselines) if entry.state == "ok"}
+    with work.store.database.read() as tx:
+        stored = {entry.key: entry.id for entry in evaluations.history(tx, work.job.id)}
+        done = evaluations.scores_after(tx, list(stored.values()))
+    left = [entry for entry in members.values() if not done[stored[entry.key]]]
+    found = measured_scores(work, bench, [entry.architecture for entry in left])
+    labels = {}
+    with work.write() as tx:
+        for entry, scores in zip(left, found, strict=False):
+            labels[entry.key] = [score.to_record() for score in scores]
+            for score in scores:
+                evaluations.add_score(tx, stored[entry.key], score.to_record())
+    return labels
+
+
+@contextmanager
+def executor_for(work: Work, bench: Bench) -> Iterator[Executor]:
+    """Yield the executor that the settings ask for, closed at the end."""
+    settings = work.store.settings
+    attempts = 2
+    if settings.executor == "local":
+        from search.executors.local import LocalExecutor
+
+        with LocalExecutor(bench.factory, attempts=attempts) as local:
+            yield local
+        return
+    from search.executors.ray import RayExecutor
+    from service.ray_cluster import check_address, export_token
+
+    check_address(settings)
+    export_token(settings)
+    workers = bench.search.spec["budget"]["parallel"]
+    with RayExecutor(
+        bench.factory, workers=workers, attempts=attempts, address=settings.ray_address
+    ) as cluster:
+        yield cluster
+
+
+def _problem(bench: Bench) -> Problem:
+    space = Space.load(bench.card["space"])
+    spec = bench.search.spec
+    return Problem(space, objectives_of(spec), constraints_of(spec), seed=spec["seed"], cheap=bench.costs)
+
+
+def _strategy(bench: Bench) -> Strategy:
+    spec = bench.search.spec
+    return load(spec["strategy"], **spec["options"])
+
+
+def _baselines(problem: Problem, bench: Bench) -> tuple[list[Baseline], list[Outside]]:
+    assert isinstance(problem.space, Space)
+    wanted = bench.search.spec["baselines"]
+    inside, outside = baselines(problem.space)
+    return [b for b in inside if b.name in wanted], [b for b in outside if b.name in wanted]
+
+
+def _budget(work: Work, spec: Any) -> Budget:
+    """Return the budget, less the wall time that earlier attempts used."""
+    wall_s = spec["budget"]["wall_s"]
+    return Budget(evaluations=spec["budget"]["evaluations"], seconds=wall_s)
+
+
+def _evaluation(stored: StoredEvaluation, tx: Any) -> Evaluation:
+    document = evaluations.architecture(tx, stored.key)
+    assert document is not None, stored.key
+    record = {
+        "schema_version": 1,
+        "key": stored.key,
+        "genotype": stored.genotype,
+        "architecture": json.loads(document),
+        "scores": json.loads(stored.scores),
+        "origin": stored.origin,
+        "state": stored.state,
+        "error": stored.error,
+        "seconds": stored.seconds,
+        "generation": stored.generation,
+        "position": stored.position,
+    }
+    return Evaluation.from_record(record)
+
+
+def _provenance(bench: Bench) -> dict[str, Any]:
+    return {
+        "supernet_id": bench.search.supernet_id,
+        "device_revision": bench.revisions.device,
+        "dataset_revision": bench.revisions.dataset,
+        "evaluator_revision": bench.revisions.evaluator,
+        "spec": dict(bench.search.spec),
+    }
+
+
+def _infeasible(problem: Problem, error: Infeasible) -> Outcome:
+    nearest = problem.candidate(error.genotype)
+    scores = [score.to_record() for score in nearest.scores]
+    found = {"detail": str(error), "bound": error.bound, "value": error.value, "tried": error.tried}
+    return Outcome(result={"infeasible": found | {"genotype": list(error.genotype), "scores": scores}})
+
+
+def _nearest(problem: Problem, history: Sequence[Evaluation], front: ParetoFront) -> dict[str, Any] | None:
+    """Return what came nearest when nothing met the constraints, None if something did."""
+    scored = [entry for entry in history if entry.state == "ok"]
+    if front.members or not scored:
+        return None
+    best = min(scored, key=lambda entry: sum(problem.violations(entry)))
+    detail = f"infeasible: none of {len(scored)} architectures meets " + ", ".join(
+        map(str, problem.constraints)
+    )
+    return {"detail": detail, "key": best.key, "scores": [score.to_record() for score in best.scores]}

@@ -1,0 +1,62 @@
+"""Trains a supernet: goes on from its checkpoint, and ends with the weights in the artifact store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import torch
+
+from service import trained
+from service.stores import datasets, jobs, supernets
+from service.work import JobFailed, Outcome, Work
+from supernet.errors import SupernetError
+from supernet.training.run import TrainingEvent, train
+from supernet.training.spec import TrainingSpec, spec_from_record
+
+REPORT_S = 1.0
+
+
+def run(work: Work) -> Outcome:
+    """Train to the end, unless asked to stop."""
+    torch.set_num_threads(work.store.settings.torch_threads)
+    folder = trained.folder_of(work.store, work.job.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    began_s, made = time.monotonic(), 0
+    last: TrainingEvent | None = None
+    try:
+        for event in _events(work, _spec(work), str(folder)):
+            made += 0 if last is None else event.step - last.step
+            last = event
+    except SupernetError as error:
+        raise JobFailed("The training failed", str(error)) from error
+    assert last is not None, "a training ends with an event"
+    seconds = time.monotonic() - began_s
+    files = trained.keep(work.store, folder)
+    with work.write() as tx:
+        supernets.finish(tx, work.job.id, revision=files["supernet.safetensors"])
+        jobs.progress(tx, work.hold.lease, asdict(last))
+    step_s = {"step_s": seconds / made} if made else {}
+    return Outcome(result={"files": files, "seconds": seconds} | step_s)
+
+
+def _spec(work: Work) -> TrainingSpec:
+    with work.store.database.read() as tx:
+        supernet = supernets.get(tx, work.job.id)
+        assert supernet is not None and supernet.dataset_id is not None, work.job.id
+        dataset = datasets.get(tx, supernet.dataset_id)
+    assert dataset is not None, supernet.dataset_id
+    return spec_from_record({**supernet.spec, "dataset": dataset.folder})
+
+
+def _events(work: Work, spec: TrainingSpec, folder: str) -> Iterator[TrainingEvent]:
+    """Yield the training's events; report them, but not more often than need be."""
+    reported_s = 0.0
+    for event in train(spec, folder):
+        now_s = time.monotonic()
+        if now_s - reported_s >= REPORT_S or event.step == event.total:
+            work.report(asdict(event), event="progress")
+            reported_s = now_s
+        work.check()
+        yield event

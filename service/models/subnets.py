@@ -1,0 +1,107 @@
+"""Evaluated architectures, fronts and artifacts over HTTP."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from service.models.base import Id, JobView, Request, View
+
+Format = Literal["bundle", "safetensors", "onnx", "source"]
+
+
+class ScoreView(View):
+    """One number with its unit, its source and its error."""
+
+    metric: str
+    value: float
+    unit: str
+    source: str
+    stderr: float | None = None
+
+
+class SubnetView(View):
+    """One evaluated architecture."""
+
+    id: Id
+    search_id: Id
+    number: int = Field(description="its place in the search's record")
+    key: str = Field(description="the architecture's key: equal keys are equal architectures")
+    origin: str = Field(description="'search' or 'baseline:<name>'")
+    state: str
+    scores: list[ScoreView]
+    error: str | None
+    genotype: list[int] | None
+    seconds: float
+    created_at: datetime
+
+
+class SubnetDetail(SubnetView):
+    """One evaluated architecture with its graph."""
+
+    architecture: dict[str, Any]
+
+
+class PointView(View):
+    """One point of a front."""
+
+    id: Id
+    number: int
+    origin: str
+    values: dict[str, float]
+    scores: list[ScoreView]
+    feasible: bool
+    rank: int = Field(description="0 on the front, 1 when only the front dominates it, and so on")
+    violation: float = Field(0.0, description="how far it misses the constraints, relative to the bounds")
+
+
+class AxisView(View):
+    """An objective of the front."""
+
+    metric: str
+    direction: str
+    unit: str
+
+
+class FrontView(View):
+    """The feasible points that nothing dominates, their neighbours, and the baselines."""
+
+    search_id: Id
+    id: Id | None = Field(description="the final front's id, to cite it by; null while the search runs")
+    objectives: list[AxisView]
+    constraints: list[dict[str, Any]]
+    points: list[PointView]
+    neighbours: list[PointView] = Field(description="dominated points nearest to the front")
+    baselines: list[PointView]
+    nearest: list[PointView] = Field(description="when nothing is feasible: those that miss by least")
+    hypervolume: float
+    reference: list[float] | None = Field(description="the worst point that the hypervolume is measured from")
+    evaluated: int
+    provenance: dict[str, Any] | None = None
+
+
+class NewArtifact(Request):
+    """Which file to make of a subnet."""
+
+    format: Format = "bundle"
+
+
+class ArtifactView(JobView):
+    """A file made, or being made, of a subnet."""
+
+    id: Id
+    subnet_id: Id
+    format: str
+    sha256: str | None
+    size: int | None = Field(description="bytes")
+    filename: str | None
+    media_type: str | None
+    content: str | None = Field(description="where to download it from, once it is there")
+
+
+class CompareView(View):
+    """Subnets side by side."""
+
+    items: list[SubnetView]

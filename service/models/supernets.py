@@ -1,0 +1,50 @@
+"""Supernets over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from service.models.base import Id, JobView, Name, Request
+from service.models.datasets import RelativePath
+
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$")]
+
+
+class Backbone(Request):
+    """The feature extractor."""
+
+    name: Word = Field("plain", description="'plain' or a timm model that offers features")
+    pretrained_file: RelativePath | None = Field(
+        None, description="safetensors file below the service's weights root"
+    )
+    frozen: bool = Field(False, description="keep the backbone's weights and train neck and head only")
+
+
+class NewSupernet(Request):
+    """What to train: a dataset, a task, a backbone, a space, and for how long."""
+
+    name: Name | None = None
+    dataset_id: Id
+    task: Word = "detection"
+    backbone: Backbone = Field(default_factory=Backbone)
+    space: Word | dict[str, Any] = Field(
+        "fusion_grid", description="a shipped space's name, or its specification"
+    )
+    rule: Word | None = Field(None, description="training rule; the default one when left out")
+    steps: int | None = Field(None, ge=1, le=10_000_000, description="optimizer steps")
+    batch_size: int | None = Field(None, ge=1, le=4096, description="images a step")
+    subnets: int | None = Field(None, ge=1, le=64, description="architectures a step")
+    learning_rate: float | None = Field(None, gt=0, le=10)
+    seed: int = Field(0, ge=0, lt=2**31)
+
+
+class SupernetView(JobView):
+    """A supernet; its revision is there when it is trained."""
+
+    id: Id
+    name: str
+    dataset_id: Id | None
+    spec: dict[str, Any] = Field(description="the resolved specification")
+    revision: str | None = Field(description="sha256 of the trained weights")

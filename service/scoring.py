@@ -1,0 +1,108 @@
+"""How a search scores a subnet: accuracy by the supernet's weights where the work is done, costs before
+it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from evaluators.latency.predictor import Predictor
+from evaluators.score import Score
+from search_space.architecture import Architecture
+from service import trained
+from service.records import Revisions, Search, Supernet
+from service.store import Store
+from service.stores import datasets, devices, searches, supernets
+
+Scorer = Callable[[Architecture], tuple[Score, ...]]
+EVALUATOR_VERSION = 1
+"""Raised when the way of scoring changes, since old and new scores are then not comparable."""
+
+
+@dataclass(frozen=True)
+class ScorerFactory:
+    """Makes a scorer in the process that evaluates; travels to Ray actors by value."""
+
+    workdir: str
+    dataset: str
+    threads: int = 1
+
+    def __call__(self) -> Scorer:
+        """Return the scorer: the supernet's weights and the cached validation features live in it."""
+        import torch
+
+        from evaluators.accuracy import AccuracyEvaluator
+
+        torch.set_num_threads(self.threads)
+        return AccuracyEvaluator(self.workdir, self.dataset).score
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Scores that cost next to nothing: counted ones, and latency where there is a predictor."""
+
+    image_size: tuple[int, int]
+    predictor: Predictor | None
+
+    def __call__(self, architecture: Architecture) -> tuple[Score, ...]:
+        """Return parameters, MACs and the predicted latency."""
+        parameters = Score("parameters", float(architecture.parameters()), "parameters", "counted")
+        macs = Score("macs", float(architecture.macs(self.image_size)), "MACs", "counted")
+        predicted = () if self.predictor is None else (self.predictor.predict(architecture),)
+        return (*predicted, parameters, macs)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Everything that a search's runner needs, read from the store."""
+
+    search: Search
+    workdir: Path
+    dataset: str
+    card: dict[str, Any]
+    costs: Costs
+    revisions: Revisions
+    device_kind: str | None
+    device_spec: dict[str, Any]
+
+    @property
+    def factory(self) -> ScorerFactory:
+        """Return what makes scorers."""
+        return ScorerFactory(str(self.workdir), self.dataset)
+
+
+def open_bench(store: Store, search_id: str) -> Bench:
+    """Return what the search needs, with the supernet's files in a local folder."""
+    with store.database.read() as tx:
+        search = searches.get(tx, search_id)
+        assert search is not None, search_id
+        supernet = supernets.get(tx, search.supernet_id)
+        assert supernet is not None, search.supernet_id
+        dataset = datasets.get(tx, supernet.dataset_id or "")
+        predictor = devices.predictor(tx, search.predictor_id or "")
+        device = devices.get(tx, search.device_id or "")
+    assert dataset is not None, supernet.dataset_id
+    workdir = trained.fetch(store, supernet.id)
+    card = json.loads((workdir / "supernet.json").read_text())
+    model = (
+        None if predictor is None or predictor.document is None else Predictor.from_json(predictor.document)
+    )
+    costs = Costs((card["image_size"][0], card["image_size"][1]), model)
+    evaluator = f"{version('neckline')}-{EVALUATOR_VERSION}-{(supernet.revision or '')[:16]}"
+    device_revision = "none" if predictor is None else predictor.revision or "none"
+    revisions = Revisions(device_revision, dataset.revision or "none", evaluator)
+    kind, spec = (None, {}) if device is None else (device.kind, dict(device.spec))
+    return Bench(search, workdir, dataset.folder, card, costs, revisions, kind, spec)
+
+
+def dataset_folder(store: Store, supernet: Supernet) -> str:
+    """Return the folder of the dataset that a supernet was trained on."""
+    with store.database.read() as tx:
+        dataset = datasets.get(tx, supernet.dataset_id or "")
+    assert dataset is not None, supernet.dataset_id
+    return dataset.folder

@@ -1,0 +1,52 @@
+"""Reading rows as records, and pages of rows in a stable order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row, Select, Table, tuple_
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which part of a list: at most ``size`` rows after the position ``after``."""
+
+    size: int = 50
+    after: tuple[Any, ...] | None = None
+
+
+def columns(table: Table, record: type[Any]) -> list[Any]:
+    """Return the table's columns that the record has, in the record's order."""
+    return [table.c[field.name] for field in fields(record)]
+
+
+def to_record(record: type[R], row: Row[Any]) -> R:
+    """Return the row as a record."""
+    return record(**{name: row._mapping[name] for name in record.__dataclass_fields__})  # type: ignore[attr-defined]
+
+
+def one(connection: Connection, record: type[R], query: Select[Any]) -> R | None:
+    """Return the only row as a record, None if there is none."""
+    row = connection.execute(query).one_or_none()
+    return None if row is None else to_record(record, row)
+
+
+def many(connection: Connection, record: type[R], query: Select[Any]) -> list[R]:
+    """Return every row as a record."""
+    return [to_record(record, row) for row in connection.execute(query)]
+
+
+def paged(query: Select[Any], order: Iterable[Any], page: Page, *, descending: bool = True) -> Select[Any]:
+    """Return the query cut to one page by keyset, one row more than the page to tell whether it is the
+    last.
+    """
+    keys = list(order)
+    if page.after is not None:
+        position = tuple_(*keys)
+        query = query.where(position < tuple(page.after) if descending else position > tuple(page.after))
+    directed = [key.desc() for key in keys] if descending else keys
+    return query.order_by(*directed).limit(page.size + 1)

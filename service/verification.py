@@ -1,0 +1,50 @@
+"""Measuring a finished search's front on its device, since predictions are not what a user lives with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from evaluators import devices as plugins
+from evaluators.latency.device import Device
+from evaluators.latency.errors import LatencyError
+from evaluators.latency.measuring import Protocol, Session, measure, scores
+from evaluators.score import Score
+from search_space.architecture import Architecture
+from service.scoring import Bench
+from service.work import Work
+
+MOST = 64
+SESSION_S = 60.0
+log = structlog.get_logger("verification")
+
+
+def measured_scores(
+    work: Work, bench: Bench, architectures: Sequence[Architecture]
+) -> list[tuple[Score, ...]]:
+    """Return measured latencies of the first architectures, none where the device is not here any more."""
+    assert bench.device_kind is not None
+    if not architectures:
+        return []
+    try:
+        device = plugins.load(bench.device_kind, threads=bench.device_spec["threads"])
+        return _measure(work, bench, device, architectures[:MOST])
+    except LatencyError as error:
+        log.warning("front.unmeasured", reason=str(error))
+        work.report({"stage": "verify", "step": 0, "total": 0, "notice": str(error)}, event="notice")
+        return []
+
+
+def _measure(
+    work: Work, bench: Bench, device: Device, architectures: Sequence[Architecture]
+) -> list[tuple[Score, ...]]:
+    protocol = Protocol(visits=8, most_visits=12, seconds=SESSION_S)
+    batch = bench.device_spec["batch"]
+    for event in measure(
+        device, architectures, image_size=bench.costs.image_size, batch=batch, protocol=protocol
+    ):
+        if isinstance(event, Session):
+            return [scores(measured) for measured in event.measured]
+        work.check()
+    raise AssertionError("a measurement ends with its session")

@@ -1,0 +1,85 @@
+"""What a job's runner gets: the job, the store, and the duty to look whether it should stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from service.errors import LeaseLost, StopRequested
+from service.records import Job, Lease
+from service.states import State
+from service.store import Store
+from service.stores import events, jobs
+
+
+@dataclass
+class Hold:
+    """A lease in use: the beating thread writes what it learns, the runner reads it."""
+
+    lease: Lease
+    stop: threading.Event = field(default_factory=threading.Event)
+    lost: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a runner ended: the job's final state and its result."""
+
+    state: State = State.SUCCEEDED
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+
+class JobFailed(Exception):
+    """The job cannot succeed; ``record`` is shown to the user: title, detail and perhaps a pointer."""
+
+    def __init__(self, title: str, detail: str, *, pointer: str | None = None) -> None:
+        super().__init__(detail)
+        place = {} if pointer is None else {"pointer": pointer}
+        self.record: dict[str, str] = {"title": title, "detail": detail, **place}
+
+
+@dataclass(frozen=True)
+class Work:
+    """One attempt at one job."""
+
+    job: Job
+    store: Store
+    hold: Hold
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Yield a transaction that commits only while this attempt holds the job.
+
+        Raises:
+            LeaseLost: it does not any more.
+        """
+        with self.store.under(self.hold.lease) as tx:
+            yield tx
+
+    def check(self) -> None:
+        """Raise if the job should stop now.
+
+        Raises:
+            LeaseLost: another worker has the job.
+            StopRequested: a client or the worker's end asks for it.
+        """
+        if self.hold.lost.is_set():
+            raise LeaseLost(f"job {self.job.id} was taken over")
+        if self.hold.stop.is_set():
+            raise StopRequested(f"job {self.job.id} was asked to stop")
+
+    def report(self, progress: Mapping[str, Any], *, event: str | None = None) -> None:
+        """Store how far the job is, as its latest progress and perhaps as an event.
+
+        Raises:
+            LeaseLost: another worker has the job.
+        """
+        with self.store.database.write() as tx:
+            jobs.progress(tx, self.hold.lease, progress)
+            if event is not None:
+                events.append(tx, self.job.id, event, progress)

@@ -1,0 +1,242 @@
+"""The worker: takes jobs from the queue, beats while it works, and sweeps up after dead workers.
+
+A process has two lanes, a thread each, so that an artifact does not wait for a training. A third thread
+beats for
+both and sweeps. Every write of a job is guarded by its lease, so it does no harm when two workers believe
+that they
+hold the same job: one of them can write nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy.exc import DBAPIError, OperationalError
+from structlog.contextvars import bound_contextvars
+
+from service.errors import LeaseLost, StopRequested
+from service.identifiers import new_id
+from service.jobs import runner
+from service.records import Job, Lease
+from service.states import State
+from service.store import Store
+from service.stores import jobs, workers
+from service.work import Hold, JobFailed, Outcome, Work
+
+LANES: Mapping[str, tuple[str, ...]] = {
+    "long": ("train", "search", "calibrate", "finetune"),
+    "short": ("dataset", "artifact"),
+}
+log = structlog.get_logger("worker")
+Runner = Callable[[Work], Outcome]
+
+
+def worker_name() -> str:
+    """Return a name for this process that no other worker has."""
+    return f"{socket.gethostname()[:32]}:{os.getpid()}:{new_id()[-6:]}"
+
+
+@dataclass
+class Watch:
+    """Leases as another process would see them: a job whose beats stand still is lost, whatever the
+    clocks say.
+    """
+
+    patience_s: float
+    seen: dict[Lease, tuple[int, float]] = field(default_factory=dict)
+
+    def silent(self, held: list[Job], now_s: float) -> list[Job]:
+        """Return the jobs that have not beaten for longer than the patience, on a monotonic clock."""
+        known, self.seen = self.seen, {}
+        for job in held:
+            beats, since = known.get(job.lease, (job.beats, now_s))
+            self.seen[job.lease] = (beats, since) if beats == job.beats else (job.beats, now_s)
+        return [job for job in held if now_s - self.seen[job.lease][1] > self.patience_s]
+
+
+class Worker:
+    """One process's share of the work."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        name: str | None = None,
+        lanes: Mapping[str, tuple[str, ...]] = LANES,
+        find_runner: Callable[[str], Runner] = runner,
+    ) -> None:
+        self.name = name or worker_name()
+        self._store, self._lanes, self._find_runner = store, lanes, find_runner
+        self._stopping = threading.Event()
+        self._holds: dict[str, Hold] = {}
+        self._holds_lock = threading.Lock()
+        self._watch = Watch(store.settings.lease_s)
+
+    def run(self) -> None:
+        """Work until ``stop`` is called, then let every job go where the next worker finds it."""
+        log.info("worker.start", worker=self.name)
+        threads = [
+            threading.Thread(target=self._lane, args=(kinds,), name=lane)
+            for lane, kinds in self._lanes.items()
+        ]
+        beating = threading.Thread(target=self._beat_until_idle, name="beat", daemon=True)
+        for thread in (*threads, beating):
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self._forget()
+        log.info("worker.end", worker=self.name)
+
+    def stop(self) -> None:
+        """Ask every job to stop at its next safe point, and take no more; safe in a signal handler."""
+        self._stopping.set()
+        for hold in list(self._holds.values()):
+            hold.stop.set()
+
+    def run_one(self, kinds: tuple[str, ...]) -> bool:
+        """Take one job of these kinds, work on it to its end, and return whether there was one."""
+        settings = self._store.settings
+        with self._store.database.write() as tx:
+            job = jobs.claim(tx, worker=self.name, kinds=kinds, lease_s=settings.lease_s)
+        if job is None:
+            return False
+        with (
+            bound_contextvars(job=job.id, kind=job.kind, attempt=job.attempt, epoch=job.epoch),
+            self._held(job) as hold,
+        ):
+            self._attempt(Work(job, self._store, hold))
+        return True
+
+    def beat(self) -> None:
+        """Renew every lease of this process, and pass on what the beats tell."""
+        settings = self._store.settings
+        with self._store.database.write() as tx:
+            workers.seen(tx, self.name, {"jobs": sorted(self._holds)})
+        for hold in list(self._holds.values()):
+            try:
+                with self._store.database.write() as tx:
+                    state = jobs.beat(tx, hold.lease, lease_s=settings.lease_s)
+            except LeaseLost:
+                hold.lost.set()
+                continue
+            if state in (State.CANCELLING, State.PAUSING):
+                hold.stop.set()
+
+    def sweep(self) -> int:
+        """Return to the queue what silent workers hold, and return how many jobs that were."""
+        attempts = self._store.settings.attempts
+        with self._store.database.read() as tx:
+            gone = {job.lease: job for job in jobs.lost(tx)}
+            gone |= {job.lease: job for job in self._watch.silent(jobs.held(tx), time.monotonic())}
+        swept = 0
+        for job in gone.values():
+            with self._store.database.write() as tx:
+                state = jobs.reclaim(tx, job, attempts=attempts)
+            if state is not None:
+                swept += 1
+                log.warning("job.reclaimed", job=job.id, kind=job.kind, holder=job.worker, state=state)
+        return swept
+
+    def _lane(self, kinds: tuple[str, ...]) -> None:
+        while not self._stopping.is_set():
+            try:
+                worked = self.run_one(kinds)
+            except DBAPIError as error:
+                log.warning("database.unavailable", error=str(error.orig))
+                worked = False
+            if not worked:
+                self._stopping.wait(self._store.settings.poll_s)
+
+    def _beat_until_idle(self) -> None:
+        settings = self._store.settings
+        next_sweep_s = 0.0
+        while not self._stopping.is_set() or self._holds:
+            try:
+                self.beat()
+                if time.monotonic() >= next_sweep_s:
+                    self.sweep()
+                    next_sweep_s = time.monotonic() + settings.sweep_s
+            except DBAPIError as error:
+                log.warning("database.unavailable", error=str(error.orig))
+            self._stopping.wait(min(settings.heartbeat_s, settings.sweep_s))
+            if self._stopping.is_set():
+                time.sleep(min(settings.heartbeat_s, 0.2))
+
+    @contextmanager
+    def _held(self, job: Job) -> Iterator[Hold]:
+        hold = Hold(job.lease)
+        with self._holds_lock:
+            self._holds[job.id] = hold
+        if self._stopping.is_set():
+            hold.stop.set()
+        try:
+            yield hold
+        finally:
+            with self._holds_lock:
+                del self._holds[job.id]
+
+    def _attempt(self, work: Work) -> None:
+        log.info("job.start")
+        try:
+            self._finish(work, self._outcome(work))
+        except LeaseLost as error:
+            log.warning("job.lost", reason=str(error))
+
+    def _outcome(self, work: Work) -> Outcome | JobFailed | StopRequested | OperationalError:
+        """Return how the runner ended; this is the one place that catches every exception."""
+        try:
+            with self._store.database.write() as tx:
+                jobs.start(tx, work.hold.lease)
+            work.check()
+            return self._find_runner(work.job.kind)(work)
+        except (LeaseLost, StopRequested) as error:
+            if isinstance(error, LeaseLost):
+                raise
+            return error
+        except JobFailed as error:
+            return error
+        except OperationalError as error:
+            return error
+        except Exception as error:  # whatever a runner raises is the job's failure, not the worker's
+            log.exception("job.error")
+            return JobFailed(f"The {work.job.kind} failed", f"{type(error).__name__}: {error}")
+
+    def _finish(self, work: Work, outcome: Outcome | JobFailed | StopRequested | OperationalError) -> None:
+        """Write the job's end, trying again while the database is away for as long as the lease may live."""
+        patience = time.monotonic() + 10 * self._store.settings.lease_s
+        while True:
+            try:
+                state = self._write_end(work, outcome)
+                log.info("job.end", state=state)
+                return
+            except OperationalError as error:
+                log.warning("database.unavailable", error=str(error.orig))
+                if time.monotonic() > patience or work.hold.lost.is_set():
+                    return
+                time.sleep(self._store.settings.poll_s)
+
+    def _write_end(
+        self, work: Work, outcome: Outcome | JobFailed | StopRequested | OperationalError
+    ) -> State:
+        with self._store.database.write() as tx:
+            if isinstance(outcome, Outcome):
+                jobs.end(tx, work.hold.lease, outcome.state, result=outcome.result)
+                return outcome.state
+            if isinstance(outcome, JobFailed):
+                jobs.end(tx, work.hold.lease, State.FAILED, error=outcome.record)
+                return State.FAILED
+            return jobs.release(tx, work.hold.lease)
+
+    def _forget(self) -> None:
+        try:
+            with self._store.database.write() as tx:
+                workers.gone(tx, self.name)
+        except DBAPIError as error:
+            log.warning("database.unavailable", error=str(error.orig))
