@@ -1,0 +1,1 @@
+"""A finished neck as files: generated source, safetensors, ONNX, bundles."""

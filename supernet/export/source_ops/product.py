@@ -1,0 +1,11 @@
+"""The product of all inputs."""
+
+from collections.abc import Sequence
+
+from search_space.op import Op
+from supernet.export.expression import Infix, Value
+
+
+def expression(op: Op, operands: Sequence[Value], like: Value) -> Value:
+    """Return `a * b`."""
+    return operands[0] if len(operands) == 1 else Infix("*", tuple(operands))

@@ -1,0 +1,157 @@
+"""Whether an exported file computes what the subnet does, at image sizes that it was not made for."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from search_space.architecture import Architecture
+from search_space.op import Size
+from supernet.export.errors import FailedCheck
+from supernet.subnet import Subnet
+
+UNTRACED: tuple[Size, ...] = ((97, 131), (64, 160), (33, 65))
+"""Image sizes (height, width) at which each export is compared; no export is made at any of them."""
+ONNX_LIMIT = 1e-4
+DEPLOY_LIMIT = 1e-4
+_SEED = 20_26
+_PROCESS_S = 300.0
+
+_FRESH = str(Path(__file__).with_name("fresh.py"))
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One comparison with the subnet.
+
+    Attributes:
+        image: height and width of the image, pixels.
+        difference: the largest one, divided by the largest output; None where the shapes differ.
+        limit: what is allowed; 0 means bit-equal.
+    """
+
+    what: str
+    image: Size
+    difference: float | None
+    limit: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the difference is within the limit."""
+        return self.difference is not None and self.difference <= self.limit
+
+    def __str__(self) -> str:
+        """Return the numbers, for an error or a card."""
+        found = "other shapes" if self.difference is None else f"difference {self.difference:.2e}"
+        return f"{self.what} at {self.image[0]} x {self.image[1]}: {found} (limit {self.limit:g})"
+
+
+def require(checks: Sequence[Check]) -> None:
+    """Return if every check passed.
+
+    Raises:
+        FailedCheck: one did not; the message has the numbers of all that failed.
+    """
+    failed = [str(check) for check in checks if not check.passed]
+    if failed:
+        raise FailedCheck("the export does not compute what the subnet does: " + "; ".join(failed))
+
+
+def features(architecture: Architecture, image: Size, *, batch: int = 2) -> dict[int, Tensor]:
+    """Return random feature maps `(B, C_l, H / 2**l, W / 2**l)` by level, the same each time."""
+    generator = torch.Generator().manual_seed(_SEED)
+    shapes = architecture.shapes(image)
+    sizes = {entry.level: (batch, *shapes[entry.id]) for entry in architecture.inputs}
+    return {level: torch.randn(size, generator=generator) for level, size in sizes.items()}
+
+
+@torch.no_grad()
+def reference(subnet: Subnet, images: Sequence[Size] = UNTRACED) -> dict[str, Tensor]:
+    """Return inputs and the subnet's outputs as `<height>x<width>.input.level3`, `...output.level3`."""
+    found: dict[str, Tensor] = {}
+    for height, width in images:
+        given = features(subnet.architecture, (height, width))
+        made = subnet(given)
+        found |= {f"{height}x{width}.input.level{level}": x for level, x in given.items()}
+        found |= {f"{height}x{width}.output.level{level}": x for level, x in made.items()}
+    return found
+
+
+def check_source(folders: Sequence[Path], *, also_blocked: Sequence[str] = ()) -> list[list[Check]]:
+    """Return the checks of the `neck.py` in each folder, which must be bit-equal.
+
+    One fresh process, which cannot import this project, loads `neck.py`, `neck.safetensors` and
+    `reference.safetensors` of each folder.
+
+    Raises:
+        FailedCheck: a file cannot be loaded or run; the message has the process's last words.
+    """
+    blocked = ",".join(["safetensors", "onnx", "onnxruntime", "timm", "torchvision", *also_blocked])
+    arguments = [str(torch.get_num_threads()), blocked, *map(str, folders)]
+    process = subprocess.run(
+        [sys.executable, "-I", "-W", "ignore", _FRESH, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=_PROCESS_S,
+        check=False,
+    )
+    lines = process.stdout.splitlines()
+    if process.returncode or len(lines) != len(folders):
+        raise FailedCheck(f"neck.py does not run in a process with torch alone: {process.stderr[-2000:]}")
+    return [
+        [_source_check(size, difference) for size, difference in json.loads(line).items()] for line in lines
+    ]
+
+
+def _source_check(size: str, difference: float | None) -> Check:
+    height, width = (int(part) for part in size.split("x"))
+    return Check("neck.py", (height, width), difference, 0.0)
+
+
+def check_onnx(model: bytes, subnet: Subnet, images: Sequence[Size] = UNTRACED) -> list[Check]:
+    """Return the checks of an ONNX model in ONNX Runtime on the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    levels = {entry.id: entry.level for entry in subnet.architecture.inputs}
+    checks: list[Check] = []
+    for image in images:
+        given = features(subnet.architecture, image)
+        with torch.no_grad():
+            wanted = subnet(given)
+        feeds = {name: given[level].numpy() for name, level in levels.items()}
+        made = dict(zip(wanted, session.run([f"p{level}" for level in wanted], feeds), strict=True))
+        checks.append(Check("neck.onnx", image, _relative(made, wanted), ONNX_LIMIT))
+    return checks
+
+
+def check_module(what: str, module: torch.nn.Module, subnet: Subnet, limit: float) -> list[Check]:
+    """Return the checks of another module with the subnet's interface."""
+    checks: list[Check] = []
+    for image in UNTRACED:
+        given = features(subnet.architecture, image)
+        with torch.no_grad():
+            made = {level: x.numpy() for level, x in module(given).items()}
+            checks.append(Check(what, image, _relative(made, subnet(given)), limit))
+    return checks
+
+
+def _relative(made: Mapping[int, np.ndarray], wanted: Mapping[int, Tensor]) -> float | None:
+    """The largest difference at any level, divided by that level's largest value."""
+    largest = 0.0
+    for level, x in wanted.items():
+        truth = x.numpy().astype(np.float64)
+        if made[level].shape != truth.shape or not np.isfinite(made[level]).all():
+            return None
+        scale = max(float(np.abs(truth).max()), 1e-12)
+        largest = max(largest, float(np.abs(made[level] - truth).max()) / scale)
+    return largest
