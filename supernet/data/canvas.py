@@ -53,7 +53,7 @@ def texture(rng: np.random.Generator, size: int) -> FloatImage:
     """Return smooth coloured noise of several scales, (size, size, 3), values around 0.5."""
     image = np.full((size, size, 3), 0.5, dtype=np.float32)
     image += rng.uniform(-0.2, 0.2, 3).astype(np.float32)
-    for cells, strength in ((3, 0.16), (12, 0.10), (48, 0.06)):
+    for cells, strength in ((3, 0.10), (12, 0.05), (48, 0.02)):
         noise = rng.normal(0, strength, (cells, cells, 3)).astype(np.float32)
         image += _stretched(noise, size)
     return np.clip(image, 0, 1)

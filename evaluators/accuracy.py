@@ -1,0 +1,102 @@
+"""Accuracy of any architecture of a trained supernet: by inherited weights, then by weights adapted briefly.
+
+The backbone runs once over the images; norm statistics are re-estimated for each architecture on cached
+features of training images before anything is scored.
+"""
+
+import dataclasses
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from evaluators.score import Score
+from evaluators.validation import Features, Outcome, Validation, backbone_features
+from search_space.architecture import Architecture
+from supernet.data.coco import CocoDetection
+from supernet.data.loader import Letterbox, Loader
+from supernet.detector import Detector, DetectorStatistics, load_detector
+from supernet.training.alone import Alone, AloneSpec, inherited, train_alone
+from supernet.training.features import CachedFeatures, FeatureSource, LiveFeatures, feature_bytes
+
+CALIBRATION_BATCH = 32
+ADAPTATION_RATE = 2e-3
+ADAPTATION_COPIES = 2
+FEATURE_BYTES = 1 << 29
+
+
+class AccuracyEvaluator:
+    """Scores architectures of one trained supernet on one dataset."""
+
+    def __init__(
+        self,
+        workdir: Path | str,
+        dataset_folder: Path | str,
+        *,
+        images: int | None = None,
+        calibration_images: int = 64,
+    ) -> None:
+        """Load the supernet and run its backbone over the first `images` of the split `val`.
+
+        Raises:
+            WeightMismatch: the folder holds no trained supernet.
+            DatasetError: the dataset cannot be used; the message names file, record and remedy.
+        """
+        self.detector: Detector = load_detector(workdir)
+        self.validation = Validation(self.detector, CocoDetection.open(dataset_folder, "val"), images)
+        self._train = Letterbox(CocoDetection.open(dataset_folder, "train"), self.detector.image_size)
+        self._calibration = self._calibration_features(calibration_images)
+        self.statistics = lru_cache(64)(self._statistics)
+
+    def score(self, architecture: Architecture) -> tuple[Score, ...]:
+        """Return `ap` (with its standard error), `ap50`, `ap_small/medium/large`, `val_loss` as inherited."""
+        return self.outcome(architecture).scores("inherited")
+
+    def adapt(self, architecture: Architecture, steps: int) -> tuple[Score, ...]:
+        """Return the same after `steps` optimizer steps of neck and head from the inherited weights."""
+        return self._outcome_alone(self.adapted(architecture, steps)).scores("adapted")
+
+    def outcome(self, architecture: Architecture, *, precision: bool = True) -> Outcome:
+        """Return what the inherited weights reach; see `Validation.outcome`."""
+        statistics = self.statistics(architecture)
+        levels = [level for level, _ in architecture.outputs]
+        return self.validation.outcome(
+            lambda features: self.detector(features, architecture, statistics=statistics),
+            levels,
+            precision=precision,
+        )
+
+    def adapted(self, architecture: Architecture, steps: int) -> Alone:
+        """Return neck and head after `steps` steps from the inherited weights, calibrated again."""
+        model = inherited(self.detector, architecture, self.statistics(architecture))
+        spec = AloneSpec(steps, learning_rate=ADAPTATION_RATE)
+        train_alone(model, self.detector.task, self._training_features, spec, self.detector.spec)
+        model.calibrate(self._calibration)
+        return model.eval()
+
+    def _outcome_alone(self, model: Alone) -> Outcome:
+        return self.validation.outcome(model, [level for level, _ in model.neck.architecture.outputs])
+
+    def _statistics(self, architecture: Architecture) -> DetectorStatistics:
+        """Return the norm statistics of the architecture, the latest kept."""
+        return self.detector.calibrate(architecture, self._calibration)
+
+    def _calibration_features(self, count: int) -> list[Features]:
+        rng = np.random.default_rng(self.detector.spec.seed)
+        picks = rng.permutation(len(self._train))[:count].tolist()
+        groups = [
+            picks[start : start + CALIBRATION_BATCH] for start in range(0, len(picks), CALIBRATION_BATCH)
+        ]
+        return [backbone_features(self.detector, self._train.pixels(group).float() / 255) for group in groups]
+
+    @cached_property
+    def _training_features(self) -> FeatureSource:
+        detector, spec = self.detector, self.detector.spec
+        loader = Loader(self._train, spec.batch_size, spec.seed, spec.augmentation)
+        frozen = detector.backbone.requires_grad_(False).eval()
+        frozen.spec = dataclasses.replace(frozen.spec, frozen=True)
+        wanted = feature_bytes(frozen, detector.image_size, len(self._train) * ADAPTATION_COPIES)
+        if wanted <= FEATURE_BYTES:
+            return CachedFeatures(frozen, loader, ADAPTATION_COPIES, torch.device("cpu"))
+        return LiveFeatures(frozen, loader, torch.device("cpu"))

@@ -1,0 +1,1 @@
+"""Parts of anchor-free detection: head, label assignment, losses, decoding, average precision."""

@@ -1,0 +1,1 @@
+"""Training a supernet: one loop, and one file a rule under `rules`."""
