@@ -145,7 +145,8 @@ def random_tensors(seed: int = 0) -> Tensors:
         if key not in made:
             scale = math.sqrt(1 / max(1, math.prod(shape[1:])))
             values = rng.standard_normal(shape, dtype=np.float32) * np.float32(scale)
-            made[key] = np.abs(values) + np.float32(0.5) if name == "running_var" else values
+            positive = name == "running_var" or (name == "weight" and len(shape) == 1)
+            made[key] = np.abs(values) + np.float32(0.5) if positive else values
         return made[key]
 
     return draw

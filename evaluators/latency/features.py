@@ -1,0 +1,49 @@
+"""Kernel lists as vectors: for each class of kernels its MACs, its bytes and its count."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.latency.kernels import Kernel
+
+Floats = NDArray[np.float64]
+PER_CLASS = 3
+"""MACs (millions), bytes (millions), count."""
+MEGA = 1e-6
+
+Totals = Mapping[str, tuple[float, float, float]]
+"""(megaMACs, megabytes, count) by class."""
+
+
+def totals(kernels: Sequence[Kernel]) -> dict[str, tuple[float, float, float]]:
+    """Return what the kernels of each class compute, move and number."""
+    found: dict[str, tuple[float, float, float]] = {}
+    for kernel in kernels:
+        macs, moved, count = found.get(kernel.kind, (0.0, 0.0, 0.0))
+        found[kernel.kind] = (macs + kernel.macs * MEGA, moved + kernel.bytes * MEGA, count + 1)
+    return found
+
+
+def vocabulary(every: Sequence[Totals]) -> tuple[str, ...]:
+    """Return the classes that occur, sorted."""
+    return tuple(sorted({kind for entry in every for kind in entry}))
+
+
+def matrix(every: Sequence[Totals], classes: Sequence[str]) -> Floats:
+    """Return (necks, 1 + 3 * classes): one, then MACs, bytes and count of each class; others are left out."""
+    position = {kind: 1 + PER_CLASS * index for index, kind in enumerate(classes)}
+    rows = np.zeros((len(every), 1 + PER_CLASS * len(classes)))
+    rows[:, 0] = 1
+    for row, entry in zip(rows, every, strict=True):
+        for kind, values in entry.items():
+            if kind in position:
+                start = position[kind]
+                row[start : start + PER_CLASS] = values
+    return rows
+
+
+def overall(every: Sequence[Totals]) -> Floats:
+    """Return (necks, 4): one, then MACs, bytes and count over all classes."""
+    sums = [np.sum(list(entry.values()), axis=0) if entry else np.zeros(PER_CLASS) for entry in every]
+    return np.column_stack([np.ones(len(every)), np.array(sums).reshape(-1, PER_CLASS)])

@@ -1,0 +1,241 @@
+"""`Predictor`: latency as a sum over the device's own kernels, with coefficients >= 0 and intervals."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.latency.device import Fingerprint
+from evaluators.latency.errors import InvalidSample, NewerPredictor, PredictorMismatch, TooFewSamples
+from evaluators.latency.features import PER_CLASS, Totals, matrix, overall, totals, vocabulary
+from evaluators.latency.fit import RIDGES, fit_relative, held_out
+from evaluators.latency.intervals import Residuals
+from evaluators.latency.lowering import Lowering
+from evaluators.score import Score
+from search_space.architecture import Architecture
+
+Floats = NDArray[np.float64]
+Rates = tuple[float, float, float]
+"""Milliseconds for a million MACs, for a million bytes, for one kernel."""
+
+SCHEMA_VERSION = 1
+MINIMUM_SAMPLES = 10
+CLASSES_FROM = 15
+"""Samples from which each class of kernels has its own coefficients."""
+WIDENING = 1.5
+"""Factor on the interval's log half-width for each kernel class that was never measured."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Coefficients for one device, runtime, version, precision, batch and image size.
+
+    Attributes:
+        fingerprint: what the coefficients hold for.
+        lowering: how an architecture becomes kernels there.
+        base: milliseconds that every inference costs.
+        rates: by class of kernels.
+        fallback: rates of kernels in general, for classes that were never measured: never zero.
+        residuals: cross-validated errors, from which intervals are made.
+        metric: what is predicted.
+        unit: its unit.
+    """
+
+    fingerprint: Fingerprint
+    lowering: Lowering
+    base: float
+    rates: Mapping[str, Rates]
+    fallback: Rates
+    residuals: Residuals
+    metric: str = "latency_ms"
+    unit: str = "ms"
+
+    @property
+    def samples(self) -> int:
+        """Number of measured necks behind the coefficients."""
+        return len(self.residuals.log_error)
+
+    @staticmethod
+    def fit(
+        architectures: Sequence[Architecture],
+        times_ms: Sequence[float],
+        *,
+        fingerprint: Fingerprint,
+        lowering: Lowering,
+        prior: "Predictor | None" = None,
+    ) -> "Predictor":
+        """Return the predictor fitted to measured necks.
+
+        Args:
+            architectures: what was measured.
+            times_ms: their labels.
+            fingerprint: of the measuring session.
+            lowering: of the device.
+            prior: a predictor of a similar device, towards whose proportions the coefficients are shrunk.
+
+        Raises:
+            TooFewSamples: fewer than 10.
+            InvalidSample: a time that is not a positive number.
+        """
+        every = [
+            totals(lowering.kernels(entry, fingerprint.image, fingerprint.batch)) for entry in architectures
+        ]
+        return fit_totals(every, times_ms, fingerprint=fingerprint, lowering=lowering, prior=prior)
+
+    def totals(self, architecture: Architecture) -> dict[str, Rates]:
+        """Return (megaMACs, megabytes, count) by class of kernels of a neck on this device."""
+        return totals(self.lowering.kernels(architecture, self.fingerprint.image, self.fingerprint.batch))
+
+    def predict_totals(self, every: Sequence[Totals]) -> Floats:
+        """Return times (n,) in ms of necks given by their kernel totals; the vectorised call."""
+        classes = tuple(sorted(self.rates))
+        coefficients = np.array([self.base, *(rate for kind in classes for rate in self.rates[kind])])
+        times = matrix(every, classes) @ coefficients
+        for index, entry in enumerate(every):
+            for kind in entry.keys() - self.rates.keys():
+                times[index] += self._roofline(entry[kind])
+        return np.maximum(times, 1e-6)
+
+    def _roofline(self, amounts: Rates) -> float:
+        macs, moved, count = (a * rate for a, rate in zip(amounts, self.fallback, strict=True))
+        return max(macs, moved) + count
+
+    def times(self, architectures: Sequence[Architecture]) -> Floats:
+        """Return predicted times (n,) in ms."""
+        return self.predict_totals([self.totals(entry) for entry in architectures])
+
+    def unsupported_kernels(self, architecture: Architecture) -> tuple[str, ...]:
+        """Return the classes of a neck's kernels that were never measured; they widen its interval."""
+        return tuple(sorted(self.totals(architecture).keys() - self.rates.keys()))
+
+    def predict(self, architecture: Architecture) -> Score:
+        """Return the predicted time; its standard error is the 90 % interval's, None below 20 samples."""
+        entry = self.totals(architecture)
+        time = float(self.predict_totals([entry])[0])
+        width = self._half_width(entry, time, 0.9)
+        stderr = None if width is None else time * math.expm1(width) / 1.645
+        return Score(self.metric, time, self.unit, "predicted", stderr)
+
+    def interval(self, architecture: Architecture, coverage: float = 0.9) -> tuple[float, float] | None:
+        """Return the bounds in ms within which a measurement falls with probability `coverage`.
+
+        None below 20 samples, where no honest interval can be given.
+        """
+        entry = self.totals(architecture)
+        time = float(self.predict_totals([entry])[0])
+        width = self._half_width(entry, time, coverage)
+        return None if width is None else (time * math.exp(-width), time * math.exp(width))
+
+    def _half_width(self, entry: Totals, time: float, coverage: float) -> float | None:
+        if not self.residuals.enough:
+            return None
+        width = float(self.residuals.half_widths(np.log([time]), coverage)[0])
+        return width * WIDENING ** len(entry.keys() - self.rates.keys())
+
+    def require(self, fingerprint: Fingerprint) -> None:
+        """Check that the coefficients hold for a device as it is now.
+
+        Raises:
+            PredictorMismatch: device, runtime or a setting differs; the message names what.
+        """
+        differing = self.fingerprint.differences(fingerprint)
+        if differing:
+            listed = ", ".join(f"{name} was {was}, is {now}" for name, (was, now) in differing.items())
+            raise PredictorMismatch(
+                f"this predictor does not hold here: {listed}; calibrate the device again"
+            )
+
+    def to_json(self) -> str:
+        """Return the coefficients as JSON with a `schema_version`."""
+        return json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)})
+
+    @staticmethod
+    def from_json(text: str) -> "Predictor":
+        """Return the predictor of `to_json`.
+
+        Raises:
+            NewerPredictor: written by a later version.
+        """
+        record = json.loads(text)
+        version = record.pop("schema_version")
+        if version > SCHEMA_VERSION:
+            raise NewerPredictor(
+                f"predictor: schema {version} is newer than {SCHEMA_VERSION}; upgrade neckline"
+            )
+        fingerprint = record.pop("fingerprint")
+        return Predictor(
+            fingerprint=Fingerprint(**{**fingerprint, "image": tuple(fingerprint["image"])}),
+            lowering=Lowering(**record.pop("lowering")),
+            rates={kind: tuple(rates) for kind, rates in record.pop("rates").items()},
+            fallback=tuple(record.pop("fallback")),
+            residuals=Residuals(**{name: tuple(v) for name, v in record.pop("residuals").items()}),
+            **record,
+        )
+
+
+def fit_totals(
+    every: Sequence[Totals],
+    times_ms: Sequence[float],
+    *,
+    fingerprint: Fingerprint,
+    lowering: Lowering,
+    prior: Predictor | None = None,
+    metric: str = "latency_ms",
+    unit: str = "ms",
+) -> Predictor:
+    """Return the predictor fitted to kernel totals; see `Predictor.fit`."""
+    times = _checked(times_ms, len(every))
+    classes = vocabulary(every) if len(times) >= CLASSES_FROM else ()
+    simple = overall(every)
+    general = fit_relative(simple, times)
+    if not classes:
+        predicted = held_out(simple, times, fit_relative)
+        rates = {kind: _rates(general[1:]) for kind in vocabulary(every)}
+        base, fallback = float(general[0]), _rates(general[1:])
+    else:
+        features = matrix(every, classes)
+        start = _start(general, classes, prior)
+        ridge = _best_ridge(features, times, start)
+        fitted = fit_relative(features, times, start, ridge)
+        predicted = held_out(features, times, lambda x, y: fit_relative(x, y, start, ridge))
+        parts = fitted[1:].reshape(-1, PER_CLASS)
+        rates = {kind: _rates(values) for kind, values in zip(classes, parts, strict=True)}
+        base, fallback = float(fitted[0]), _rates(general[1:])
+    residuals = Residuals.of(np.maximum(predicted, 1e-6), times)
+    return Predictor(fingerprint, lowering, base, rates, fallback, residuals, metric, unit)
+
+
+def _checked(times_ms: Sequence[float], count: int) -> Floats:
+    times = np.asarray(times_ms, dtype=float)
+    if len(times) != count:
+        raise InvalidSample(f"{len(times)} times for {count} necks")
+    if count < MINIMUM_SAMPLES:
+        raise TooFewSamples(f"{count} measured necks; a predictor needs at least {MINIMUM_SAMPLES}")
+    bad = np.flatnonzero(~(np.isfinite(times) & (times > 0)))
+    if bad.size:
+        raise InvalidSample(f"neck {bad[0]}: a time must be positive, got {times[bad[0]]}")
+    return times
+
+
+def _rates(values: Floats) -> Rates:
+    macs, moved, count = (float(value) for value in values)
+    return macs, moved, count
+
+
+def _start(general: Floats, classes: Sequence[str], prior: Predictor | None) -> Floats:
+    """Return what each coefficient is shrunk towards: the general rates, or a similar device's own."""
+    if prior is None:
+        return np.concatenate([general[:1], np.tile(general[1:], len(classes))])
+    rates = [prior.rates.get(kind, prior.fallback) for kind in classes]
+    return np.array([prior.base, *(value for entry in rates for value in entry)])
+
+
+def _best_ridge(features: Floats, times: Floats, start: Floats) -> float:
+    def error(ridge: float) -> float:
+        predicted = held_out(features, times, lambda x, y: fit_relative(x, y, start, ridge), parts=5)
+        return float(np.abs(np.log(np.maximum(predicted, 1e-9) / times)).mean())
+
+    return min(RIDGES, key=error)

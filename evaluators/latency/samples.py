@@ -1,0 +1,174 @@
+"""What was measured: every raw time is kept, and a label is made of them last."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.latency.errors import InvalidSample
+
+Floats = NDArray[np.float64]
+
+LABEL_QUANTILE = 0.25
+"""Quantile of the normalised visit minima; about the 10th percentile of all normalised runs."""
+NEIGHBOURS = 1
+"""Reference visits on each side whose minimum normalises a visit: one alone carries its own noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A few runs of one neck, one after another, and the runs of the reference net just before them.
+
+    Attributes:
+        item: index of the neck in its session; a sentinel's is negative.
+        at_s: seconds since the session's start.
+        runs_ms: raw times of the neck.
+        reference_ms: raw times of the reference net.
+    """
+
+    item: int
+    at_s: float
+    runs_ms: tuple[float, ...]
+    reference_ms: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for name, times in (("runs_ms", self.runs_ms), ("reference_ms", self.reference_ms)):
+            if not times:
+                raise InvalidSample(f"neck {self.item}: a visit has no {name}")
+            for index, time_ms in enumerate(times):
+                if not (math.isfinite(time_ms) and time_ms > 0):
+                    raise InvalidSample(
+                        f"neck {self.item}, {name}[{index}]: a time must be positive, got {time_ms}"
+                    )
+
+    def to_record(self) -> dict[str, object]:
+        """Return the visit as JSON-ready values."""
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, object]) -> "Visit":
+        """Return the visit of `to_record`.
+
+        Raises:
+            InvalidSample: a field is missing, or a time is not a positive number.
+        """
+        try:
+            runs, reference = (
+                tuple(float(x) for x in record[name])  # type: ignore[attr-defined]
+                for name in ("runs_ms", "reference_ms")
+            )
+            return cls(int(record["item"]), float(record["at_s"]), runs, reference)  # type: ignore[call-overload, arg-type]
+        except (KeyError, TypeError) as error:
+            raise InvalidSample(f"not a visit: {record!r}: {error!r}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """The times of one neck in one session.
+
+    Attributes:
+        latency_ms: the label: a low quantile of the visits' minima over the reference beside them, times the
+            session's reference time; what the neck takes when nothing disturbs it.
+        stderr_ms: its standard error by bootstrap over visits.
+        p10_ms, p50_ms, p90_ms: quantiles of the raw runs, which users live with.
+        visits: every raw sample.
+        settled: whether the label's interval became as narrow as was asked.
+    """
+
+    latency_ms: float
+    stderr_ms: float
+    p10_ms: float
+    p50_ms: float
+    p90_ms: float
+    visits: tuple[Visit, ...]
+    settled: bool = True
+
+    def to_record(self) -> dict[str, object]:
+        """Return the measurement as JSON-ready values."""
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, object]) -> "Measurement":
+        """Return the measurement of `to_record`."""
+        visits = tuple(Visit.from_record(visit) for visit in record["visits"])  # type: ignore[attr-defined]
+        return cls(**{**record, "visits": visits})  # type: ignore[arg-type]
+
+
+def normaliser(visits: Sequence[Visit]) -> Floats:
+    """Return, for each visit of a session in the order of time, the reference time around it in ms."""
+    lowest = np.array([min(visit.reference_ms) for visit in visits])
+    padded = np.pad(lowest, NEIGHBOURS, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEIGHBOURS + 1)
+    return np.asarray(windows.min(axis=1))
+
+
+def reference_level(visits: Sequence[Visit]) -> float:
+    """Return the session's undisturbed reference time in ms, by which normalised times become ms again."""
+    ordered = sorted(visits, key=lambda visit: visit.at_s)
+    return float(np.quantile(normaliser(ordered), 0.1))
+
+
+def measurements(
+    visits: Sequence[Visit], *, tolerance: float = 0.03, seed: int = 0
+) -> dict[int, Measurement]:
+    """Return one measurement a neck from the visits of one session.
+
+    Args:
+        visits: of one session, in any order.
+        tolerance: half-width of the label's 90 % interval, relative, below which a neck counts as settled.
+        seed: of the bootstrap.
+    """
+    ordered = sorted(visits, key=lambda visit: visit.at_s)
+    scale = reference_level(ordered) / normaliser(ordered)
+    groups: dict[int, list[int]] = {}
+    for index, visit in enumerate(ordered):
+        groups.setdefault(visit.item, []).append(index)
+    rng = np.random.default_rng(seed)
+    return {
+        item: _measurement([ordered[i] for i in chosen], scale[chosen], tolerance, rng)
+        for item, chosen in sorted(groups.items())
+    }
+
+
+def _measurement(
+    visits: Sequence[Visit], scale: Floats, tolerance: float, rng: np.random.Generator
+) -> Measurement:
+    lowest = np.array([min(visit.runs_ms) for visit in visits]) * scale
+    label = float(np.quantile(lowest, LABEL_QUANTILE))
+    error = standard_error(lowest, rng)
+    raw = np.concatenate([visit.runs_ms for visit in visits])
+    p10, p50, p90 = (float(value) for value in np.quantile(raw, (0.1, 0.5, 0.9)))
+    return Measurement(label, error, p10, p50, p90, tuple(visits), 1.645 * error <= tolerance * label)
+
+
+def standard_error(values: Floats, rng: np.random.Generator, draws: int = 200) -> float:
+    """Return the bootstrap standard error of the label's quantile."""
+    if len(values) < 2:
+        return float("inf")
+    samples = rng.choice(values, (draws, len(values)))
+    return float(np.quantile(samples, LABEL_QUANTILE, axis=1).std())
+
+
+def noise_floor(found: Mapping[int, Measurement], *, seed: int = 0) -> float:
+    """Return the median relative disagreement of labels made from two halves of each neck's visits.
+
+    An error below this cannot be told from none. Halves hold half the visits: this is an upper estimate.
+    """
+    rng = np.random.default_rng(seed)
+    gaps = [gap for measured in found.values() for gap in _half_gaps(measured, rng)]
+    return float(np.median(gaps)) if gaps else float("nan")
+
+
+def _half_gaps(measured: Measurement, rng: np.random.Generator, splits: int = 4) -> list[float]:
+    lowest = np.array([min(v.runs_ms) / min(v.reference_ms) for v in measured.visits])
+    if len(lowest) < 4:
+        return []
+    gaps = []
+    for _ in range(splits):
+        order = rng.permutation(len(lowest))
+        halves = np.array_split(lowest[order], 2)
+        first, second = (np.quantile(half, LABEL_QUANTILE) for half in halves)
+        gaps.append(abs(float(np.log(first / second))))
+    return gaps
