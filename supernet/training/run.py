@@ -97,7 +97,7 @@ def build_trainer(spec: TrainingSpec) -> Trainer:
 
 
 def build_detector(spec: TrainingSpec, dataset: CocoDetection, size: tuple[int, int]) -> Detector:
-    """Return a detector with the first weights of the spec's seed; torch's global random state stays as it was."""
+    """Return a detector with the first weights of the spec's seed, leaving torch's random state as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
         return Detector(spec, dataset.categories, size)

@@ -1,7 +1,7 @@
-"""One training step: the backbone once, then neck, head and loss of each drawn subnet, then the backbone's gradient.
+"""One training step: the backbone once, then each drawn subnet, then the backbone's gradient.
 
-The features are detached; each subnet's backward pass adds to their gradients, and one backward pass through the backbone
-follows. Targets are assigned once for all subnets.
+The features are detached; each subnet's backward pass adds to their gradients, and one backward pass through
+the backbone follows. Targets are assigned once for all subnets.
 """
 
 import math

@@ -52,10 +52,11 @@ def test_a_box_between_all_points_is_learned_by_the_nearest() -> None:
 
 def test_where_boxes_compete_the_smallest_wins() -> None:
     assignment = assign(
-        [targets([0, 0, 38, 38], [8, 8, 30, 30])], locations(SIZES), 2, AssignmentSpec(radius=1.5)
+        [targets([0, 0, 38, 38], [8, 8, 17, 17])], locations(SIZES), 2, AssignmentSpec(radius=1.5)
     )
     found = learned(assignment.labels[0], 2)
-    assert set(found[1]) >= {16 + 1, 16 + 2, 32 + 1, 32 + 2} and not set(found[0]) & set(found[1])
+    # both reach (12, 12), the point 17; the larger one has eight more between 12 and 28
+    assert found[1] == [17] and len(found[0]) == 8 and 17 not in found[0]
 
 
 def test_large_boxes_go_up_and_images_without_objects_teach_nothing() -> None:

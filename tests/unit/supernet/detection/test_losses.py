@@ -24,7 +24,7 @@ def assignment() -> Assignment:
 
 
 def outputs(logit: float, distance: float) -> torch.Tensor:
-    """(1, 16, 2 + 4): the right class at `logit`, everything else at -20; each side `distance` strides away."""
+    """(1, 16, 2 + 4): the right class at `logit`, all else at -20; each side `distance` strides off."""
     x = torch.full((1, 16, 6), -20.0)
     x[0, 5, 1] = logit
     x[0, 5, 2:] = math.log(distance)
