@@ -76,7 +76,8 @@ class _Writer:
                 self.stored[key] = self.graph.constant(weights[name], name=f"{step.path}.{name}")
             return self.stored[key]
 
-        return emit(step.op, Site(self.graph, inputs, step.inputs, weights, size, step.path, tensor))
+        sized = level in self.sizes or bool(arrived)
+        return emit(step.op, Site(self.graph, inputs, step.inputs, weights, sized, size, step.path, tensor))
 
 
 def export(subnet: "Subnet") -> bytes:

@@ -22,6 +22,7 @@ class Site:
         inputs: names of the values that it reads.
         shapes: their shapes at some image size; only the channels hold at every size.
         weights: its tensors by name.
+        sized: whether the node's level has a size before this operation runs.
         size: gives the name of int64 (height, width) of the node's level.
         path: the operation's readable name, which its initialisers carry.
         tensor: stores a tensor as an initialiser, once for tied operations, and returns its name.
@@ -31,6 +32,7 @@ class Site:
     inputs: tuple[str, ...]
     shapes: tuple[Shape, ...]
     weights: dict[str, Array]
+    sized: bool
     size: Callable[[], str]
     path: str
     tensor: Callable[[str], str]

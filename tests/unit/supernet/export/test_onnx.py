@@ -15,12 +15,27 @@ from search_space.ops.act import Act
 from search_space.ops.adaptive_pool import AdaptivePool
 from search_space.ops.concat import Concat
 from search_space.ops.conv import Conv
+from search_space.ops.coordinate import CoordinateAttention
+from search_space.ops.deconv import Deconv
+from search_space.ops.dot_attention import DotAttention
+from search_space.ops.eca import EfficientChannelAttention
+from search_space.ops.ela import EfficientLocalAttention
+from search_space.ops.gap_mix import GapMix
 from search_space.ops.gate import Gate
+from search_space.ops.guide import Guide
+from search_space.ops.l2_norm import L2Norm
 from search_space.ops.mean import Mean
 from search_space.ops.norm import Norm
+from search_space.ops.pixel_shuffle import PixelShuffle
 from search_space.ops.pool import Pool
 from search_space.ops.product import Product
 from search_space.ops.resize import Resize
+from search_space.ops.scse import SpatialChannelExcite
+from search_space.ops.se import SqueezeExcite
+from search_space.ops.selective import Selective
+from search_space.ops.set_norm import SetNorm
+from search_space.ops.slice import Slice
+from search_space.ops.spatial_context import SpatialContext
 from search_space.ops.sum import Sum
 from search_space.ops.weighted_sum import WeightedSum
 from supernet.errors import ExportError
@@ -41,14 +56,14 @@ def one_op(op: Op) -> Architecture:
 
 
 def resampled(*edge_ops: Op, source: str) -> Architecture:
-    inputs = (Input("c3", 3, WIDTH), Input("c4", 4, WIDTH), Input("c6", 6, WIDTH))
+    inputs = tuple(Input(f"c{level}", level, WIDTH) for level in (3, 4, 5, 6))
     return Architecture(inputs, (Node("out", 4, WIDTH, (Edge(source, edge_ops),)),), ((4, "out"),))
 
 
-def fused(fusion: Op, width: int = WIDTH, count: int = 2) -> Architecture:
+def fused(fusion: Op, width: int = WIDTH, count: int = 2, ops: tuple[Op, ...] = ()) -> Architecture:
     inputs = tuple(Input(f"c{index}", index, WIDTH) for index in range(4, 4 + count))
     edges = (Edge("c4"), *(Edge(entry.id, (Resize(),)) for entry in inputs[1:]))
-    return Architecture(inputs, (Node("out", 4, width, edges, fusion),), ((4, "out"),))
+    return Architecture(inputs, (Node("out", 4, width, edges, fusion, ops),), ((4, "out"),))
 
 
 def downwards(op: Op) -> Architecture:
@@ -77,7 +92,6 @@ CASES: dict[str, Architecture] = {
     "adaptive max": resampled(AdaptivePool(), source="c3"),
     "adaptive avg": resampled(AdaptivePool(form="avg"), source="c3"),
     "adaptive max, upwards": resampled(AdaptivePool(), source="c6"),
-    "global max": fused(Sum()),
     "resize nearest": resampled(Resize(), source="c6"),
     "resize nearest, downwards": resampled(Resize(), source="c3"),
     "resize bilinear": resampled(Resize(mode="bilinear"), source="c6"),
@@ -90,6 +104,26 @@ CASES: dict[str, Architecture] = {
     "weighted sum, softmax": fused(WeightedSum(form="softmax"), count=3),
     "gate max": fused(Gate()),
     "gate avg": fused(Gate(form="avg")),
+    "deconv": resampled(Deconv(width=WIDTH), source="c5"),
+    "deconv to a new level": downwards(Deconv(width=WIDTH)),
+    "deconv depthwise, bias": resampled(Deconv(width=WIDTH, groups=0, bias=True), source="c5"),
+    "pixel shuffle": resampled(Conv(width=4 * WIDTH), PixelShuffle(), source="c5"),
+    "se": one_op(SqueezeExcite(reduction=2)),
+    "se, hard": one_op(SqueezeExcite(reduction=2, gate="hard_sigmoid")),
+    "scse": one_op(SpatialChannelExcite(reduction=2)),
+    "eca": one_op(EfficientChannelAttention()),
+    "ela": one_op(EfficientLocalAttention(groups=4)),
+    "coordinate": one_op(CoordinateAttention()),
+    "l2 norm": one_op(L2Norm()),
+    "spatial context": one_op(SpatialContext(reduction=2)),
+    "slice": fused(Sum(), ops=(Conv(width=12), Slice(start=2, width=WIDTH))),
+    "gap mix": fused(GapMix()),
+    "gap mix, one weight": fused(GapMix(per="map")),
+    "guide": fused(Guide()),
+    "selective": fused(Selective(bias=True), count=3),
+    "set norm": fused(SetNorm()),
+    "attention": fused(DotAttention(), count=3),
+    "attention, scaled": fused(DotAttention(scaled=True), count=3),
     "global pool and broadcast": Architecture(
         (Input("c4", 4, WIDTH),),
         (Node("out", 4, WIDTH, (Edge("c4"), Edge("c4", (AdaptivePool(form="avg", to="pixel"),))), Sum()),),
