@@ -24,10 +24,14 @@ class Matcher:
     """
 
     def __init__(self, architecture: Architecture) -> None:
-        """Number every live node; inputs are called `c<level>` in drafts."""
+        """Number every live node; inputs are called `c<level>` in drafts.
+
+        `terms` holds, by the number of a node that only adds up, what it reads.
+        """
         self._known: dict[str, int] = {}
         numbers: dict[str, int] = {}
         self.inputs: dict[str, int] = {}
+        self.terms: dict[int, tuple[int, ...]] = {}
         for entry in architecture.inputs:
             name = f"c{entry.level}"
             numbers[entry.id] = self.inputs[name] = self._known.setdefault(name, len(self._known))
@@ -37,6 +41,8 @@ class Matcher:
                 numbers[node.id] = text
             else:
                 numbers[node.id] = self._known.setdefault(text, len(self._known))
+            if node.fusion is not None and node.fusion.kind == "sum" and not node.ops:
+                self.terms[numbers[node.id]] = tuple(numbers[edge.source] for edge in node.inputs)
         self.outputs = {level: numbers[source] for level, source in architecture.outputs}
 
     def number(self, node: Node, numbers: dict[str, int]) -> int:

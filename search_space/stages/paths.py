@@ -143,35 +143,33 @@ def cross_scale(stage: Stage) -> Levels:
 
 def fusing_splitting(stage: Stage) -> Levels:
     """Gather the finer and the coarser half, exchange, and hand the results out again (OPANAS, 2021)."""
-    levels = stage.levels
-    low, high = levels[: len(levels) // 2], levels[len(levels) // 2 :]
-    here = stage.here
-    fine, coarse = low[-1], high[0]
-    finer = [Arrival(f"l{level}", here[level], styles.pooled(fine - level)) for level in low]
-    coarser = [
-        Arrival("same", here[coarse]),
-        *(stage.above(here[level], f"l{level}") for level in high[1:]),
-    ]
-    a = stage.fuse(fine, finer, tag="_gather") if len(finer) > 1 else here[fine]
-    b = stage.fuse(coarse, coarser, tag="_gather") if len(coarser) > 1 else here[coarse]
-    both = [Arrival("a", a), stage.above(b, "b")]
-    p = stage.fuse(fine, both, stage.operation(fine), tag="_fused")
-    both = [Arrival("a", a, styles.pooled(1)), Arrival("b", b)]
-    q = stage.fuse(coarse, both, stage.operation(coarse), tag="_fused")
-    return _split(stage, {level: p for level in low} | {level: q for level in high}, fine, coarse)
+
+    def join(level: int, fine: Arrival, coarse: Arrival) -> str:
+        return stage.fuse(level, [fine, coarse], stage.operation(level), tag="_joined")
+
+    return split(stage, join)
 
 
-def _split(stage: Stage, source: Levels, fine: int, coarse: int) -> Levels:
-    made = {}
-    for level in stage.levels:
-        arrival = Arrival("split", source[level])
-        if level < fine:
-            arrival = stage.above(source[level], "split")
-        elif level > coarse:
-            arrival = Arrival("split", source[level], styles.pooled(level - coarse))
-        skip = stage.skip(level)
-        made[level] = stage.fuse(level, [*skip, arrival]) if skip or arrival.ops else arrival.source
-    return made
+def split(stage: Stage, join: Callable[[int, Arrival, Arrival], str]) -> Levels:
+    """Lay out `fusing_splitting`; `join` adds the nodes that exchange what was gathered."""
+    levels, here = stage.levels, stage.here
+    fine, coarse = levels[len(levels) // 2 - 1], levels[len(levels) // 2]
+    finer = [stage.shrunk(here[level], fine - level, f"l{level}") for level in levels if level < fine]
+    coarser = [stage.above(here[level], f"l{level}") for level in levels if level > coarse]
+    a = stage.fuse(fine, [Arrival("same", here[fine]), *finer[::-1]], tag="_gathered")
+    b = stage.fuse(coarse, [Arrival("same", here[coarse]), *coarser], tag="_gathered")
+    p = join(fine, Arrival("a", a), stage.above(b, "b"))
+    q = join(coarse, stage.shrunk(a, 1, "a"), Arrival("b", b))
+    return {level: _handed_out(stage, level, fine, coarse, p, q) for level in levels}
+
+
+def _handed_out(stage: Stage, level: int, fine: int, coarse: int, p: str, q: str) -> str:
+    """Return the output of a level: the nearer one of `p` and `q`, resampled, and the input skip."""
+    if level <= fine:
+        arrival = stage.above(p, "split") if level < fine else Arrival("split", p)
+    else:
+        arrival = stage.shrunk(q, level - coarse, "split")
+    return stage.fuse(level, [*stage.skip(level), arrival])
 
 
 def scale_equalizing(stage: Stage) -> Levels:
@@ -184,12 +182,12 @@ def scale_equalizing(stage: Stage) -> Levels:
     made = {}
     for index, level in enumerate(levels):
         arrivals = [*stage.skip(level), Arrival("same", here[level], kernels["same"])]
+        if index:
+            arrivals.append(Arrival("below", here[levels[index - 1]], kernels["below"]))
         if index + 1 < len(levels):
             ops = (*kernels["above"], *styles.enlarge(stage.style))
             arrivals.append(Arrival("above", here[levels[index + 1]], ops))
-        if index:
-            arrivals.append(Arrival("below", here[levels[index - 1]], kernels["below"]))
-        after = (*styles.norm(stage.style, f"{stage.name}_l{level}_se"), *styles.act(stage.style))
+        after = (*styles.norm(stage.style, f"{stage.name}_l{level}_se"), *styles.rectified(stage.style))
         made[level] = stage.add(level, "", arrivals, Sum(), after)
     return made
 

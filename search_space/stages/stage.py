@@ -82,18 +82,26 @@ class Stage:
     def below(self, source: str, level: int, label: str = "below") -> Arrival:
         """Return a tensor of the level below `level`, shrunk."""
         if self.choice.down != "conv":
-            pool = styles.pooled(1) if self.choice.down == "pool" else styles.halved()
-            return Arrival(label, source, pool)
+            return self.shrunk(source, 1, label)
         share = f"{self.name}_l{level}_down"
         return Arrival(label, source, styles.conv(self.style, self.width, 3, share, 2))
+
+    def shrunk(self, source: str, steps: int, label: str) -> Arrival:
+        """Return a tensor of a level finer by `steps`, max-pooled."""
+        return Arrival(label, source, styles.pooled(steps, 2 if self.choice.down == "pool2" else 3))
 
     def operation(self, level: int, twin: str = "") -> tuple[Op, ...]:
         """Return the stage's operation at a level; `twin` tells two of one level apart."""
         return styles.operation(self.style, self.choice.op, self.width, f"{self.name}_l{level}{twin}")
 
     def fuse(self, level: int, arrivals: list[Arrival], ops: tuple[Op, ...] = (), *, tag: str = "") -> str:
-        """Add a node that fuses what arrives, then applies `ops`; return its id, which ends with `tag`."""
+        """Add a node that fuses what arrives, then applies `ops`; return its id, which ends with `tag`.
+
+        Where that does nothing, return what arrives.
+        """
         share = f"{self.name}_l{level}"
+        if len(arrivals) == 1 and not arrivals[0].ops and not ops:
+            return arrivals[0].source
         arrivals = self._gated(level, arrivals, tag)
         fusion: Op | None = None
         mixed: tuple[Op, ...] = ()

@@ -92,6 +92,12 @@ def act(style: Style) -> tuple[Op, ...]:
 
 
 @_interned
+def rectified(style: Style) -> tuple[Op, ...]:
+    """Return the activation, ReLU where there is none."""
+    return act(style) or (Act(form="relu"),)
+
+
+@_interned
 def conv(style: Style, width: int, kernel: int, share: str, stride: int = 1) -> tuple[Op, ...]:
     """Return convolution and norm, and the activation where it comes last."""
     made = Conv(width=width, kernel=kernel, stride=stride, bias=style.norm == "none", share=share)
@@ -127,12 +133,7 @@ def enlarge(style: Style) -> tuple[Op, ...]:
 
 
 @_interned
-def pooled(steps: int) -> tuple[Op, ...]:
-    """Return the 3x3 max-pooling from a level finer by `steps`."""
-    return (Pool(form="max", kernel=3, stride=2, padding="neg_inf"),) * steps
-
-
-@_interned
-def halved() -> tuple[Op, ...]:
-    """Return the 2x2 max-pooling from the level below."""
-    return (Pool(form="max", kernel=2, stride=2, padding="same"),)
+def pooled(steps: int, kernel: Literal[2, 3] = 3) -> tuple[Op, ...]:
+    """Return the max-pooling from a level finer by `steps`."""
+    padding: Literal["same", "neg_inf"] = "same" if kernel == 2 else "neg_inf"
+    return (Pool(form="max", kernel=kernel, stride=2, padding=padding),) * steps
