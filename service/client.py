@@ -29,6 +29,7 @@ from service.client_records import (
     Event,
     Front,
     JobFailed,
+    Predictor,
     Record,
     Search,
     Subnet,
@@ -77,9 +78,15 @@ class Client:
         """Register a COCO-format folder below the service's dataset root."""
         return self._post(Dataset, "/datasets", {"path": path, "name": name})
 
-    def make_digits(self, *, name: str | None = None, builtin: str = "digits", **options: int) -> Dataset:
-        """Have the service compose a dataset of digits; options are seed, train, val and image_size."""
-        return self._post(Dataset, "/datasets", {"builtin": builtin, "name": name, "options": options})
+    def make_digits(
+        self, *, name: str | None = None, builtin: str = "digits", key: str | None = None, **options: int
+    ) -> Dataset:
+        """Have the service compose a dataset of digits; options are seed, train, val and image_size.
+
+        With a key of its own a request is carried out once, however often it is sent.
+        """
+        body = {"builtin": builtin, "name": name, "options": options}
+        return self._post(Dataset, "/datasets", body, key)
 
     def dataset(self, dataset_id: str) -> Dataset:
         """Return one dataset."""
@@ -89,9 +96,9 @@ class Client:
         """Yield every dataset, newest first."""
         return self._pages(Dataset, "/datasets")
 
-    def train(self, dataset_id: str, **spec: Any) -> Supernet:
-        """Queue the training of a supernet."""
-        return self._post(Supernet, "/supernets", {"dataset_id": dataset_id, **spec})
+    def train(self, dataset_id: str, *, key: str | None = None, **spec: Any) -> Supernet:
+        """Queue the training of a supernet; with a key of its own once, however often it is asked for."""
+        return self._post(Supernet, "/supernets", {"dataset_id": dataset_id, **spec}, key)
 
     def supernet(self, supernet_id: str) -> Supernet:
         """Return one supernet."""
@@ -146,6 +153,14 @@ class Client:
     def subnets(self, search_id: str, **filters: Any) -> Iterator[Subnet]:
         """Yield a search's evaluations in the order in which they were stored."""
         return self._pages(Subnet, f"/searches/{search_id}/subnets", page_size=200, **filters)
+
+    def predictor(self, search: Search) -> Predictor | None:
+        """Return the calibration that a search waits for or uses, None if it needs none."""
+        if search.device_id is None or search.predictor_id is None:
+            return None
+        found = self.device(search.device_id).predictors
+        record = next(entry for entry in found if entry["id"] == search.predictor_id)
+        return Predictor.of(record)
 
     def subnet(self, subnet_id: str) -> Subnet:
         """Return one evaluation with its architecture."""
@@ -251,9 +266,9 @@ class Client:
     def _get(self, kind: type[R], path: str) -> R:
         return kind.of(self._transport.get(path))
 
-    def _post(self, kind: type[R], path: str, body: Json) -> R:
+    def _post(self, kind: type[R], path: str, body: Json, key: str | None = None) -> R:
         given = {name: value for name, value in body.items() if value is not None}
-        return kind.of(self._transport.post(path, given, key=new_id()))
+        return kind.of(self._transport.post(path, given, key=key or new_id()))
 
     def _pages(self, kind: type[R], path: str, **query: Any) -> Iterator[R]:
         token = None

@@ -127,6 +127,19 @@ class Device(Record):
 
 
 @dataclass(frozen=True, repr=False)
+class Predictor(Record):
+    """A calibration of a device for a space."""
+
+    device_id: str
+    summary: Json | None
+
+    @property
+    def address(self) -> str:
+        """Return the calibration's path, below its device's."""
+        return f"/devices/{self.device_id}/predictors/{self.id}"
+
+
+@dataclass(frozen=True, repr=False)
 class Subnet(Record):
     """An evaluated architecture."""
 

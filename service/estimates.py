@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
@@ -82,8 +81,10 @@ def _searching_s(tx: Connection, made: Plan) -> float | None:
 def _typical(tx: Connection, kind: str, name: str) -> float | None:
     """Return the median of a number that finished jobs of a kind recorded in their results."""
     query = select(jobs.c.result).where(jobs.c.kind == kind, jobs.c.state.in_(GOOD))
-    results: Sequence[Any] = tx.execute(query.order_by(jobs.c.ended_at.desc()).limit(RECENT)).scalars().all()
-    found: list[float] = [
-        float(result[name]) for result in results if result and result.get(name) is not None
-    ]
-    return float(median(found)) if found else None
+    results = tx.execute(query.order_by(jobs.c.ended_at.desc()).limit(RECENT)).scalars()
+    found: list[float] = []
+    for result in results:
+        value = (result or {}).get(name)
+        if value is not None:
+            found.append(float(value))
+    return median(found) if found else None

@@ -42,7 +42,7 @@ class ScorerFactory:
         return AccuracyEvaluator(self.workdir, self.dataset).score
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # equal by identity, since strategies keep what they know by problem
 class Costs:
     """Scores that cost next to nothing: counted ones, and latency where there is a predictor."""
 

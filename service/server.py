@@ -23,6 +23,7 @@ from service.stores import keys
 from service.supervisor import Supervisor
 
 ADMIN = "admin"
+ADDRESS_FILE = "address"
 log = structlog.get_logger("server")
 
 
@@ -103,6 +104,11 @@ def prepare(store: Store) -> str:
         if not keys.count(tx) and not is_loopback(f"{store.settings.host}:0"):
             raise PermissionError("the service is bound to loopback only, until a key exists")
     return secret
+
+
+def announce(data: Path, address: str) -> None:
+    """Write where the service answers, for commands on this machine."""
+    _write_private(data / ADDRESS_FILE, address)
 
 
 def _write_private(path: Path, text: str) -> None:

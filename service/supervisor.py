@@ -27,9 +27,7 @@ def environment(settings: Settings) -> dict[str, str]:
     plain = {name: value for name, value in given.items() if isinstance(value, str | int | float | bool)}
     passed = {f"NECKLINE_{name.upper()}": str(value) for name, value in plain.items()}
     passed["NECKLINE_DATA"] = str(settings.data.absolute())
-    threads = str(settings.torch_threads)
-    limited = {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    return {**limited, **os.environ, **passed}
+    return {**os.environ, **passed}
 
 
 class Supervisor:

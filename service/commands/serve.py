@@ -19,7 +19,7 @@ def command(
 ) -> None:
     """Start the service and keep it running until it is asked to end."""
     from service.commands._settings import settings_with
-    from service.server import bind, prepare, serve
+    from service.server import announce, bind, prepare, serve
     from service.wiring import configure_logging, open_store
 
     settings = settings_with(port=port, data=data, database_url=database_url, ray_address=ray_address)
@@ -35,6 +35,7 @@ def command(
         if secret:
             typer.echo(f"Sign a browser in: {address}/signin?token={secret}")
             typer.echo(f"The key for clients is in {settings.data / 'admin.key'}")
+        announce(settings.data, address)
         serve(store, listener, worker=worker)
     finally:
         store.close()

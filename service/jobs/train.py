@@ -20,7 +20,7 @@ REPORT_S = 1.0
 
 def run(work: Work) -> Outcome:
     """Train to the end, unless asked to stop."""
-    torch.set_num_threads(work.store.settings.torch_threads)
+    torch.set_num_threads(work.store.settings.train_threads)
     folder = trained.folder_of(work.store, work.job.id)
     folder.mkdir(parents=True, exist_ok=True)
     began_s, made = time.monotonic(), 0

@@ -72,6 +72,17 @@ def calibrate(device_id: Id, request: NewPredictor, caller: CallerDep, store: St
         return _predictor_view(tx, predictor)
 
 
+@router.get("/{device_id}/predictors/{predictor_id}", responses=REFUSALS, operation_id="get_predictor")
+def get_predictor(device_id: Id, predictor_id: Id, caller: CallerDep, store: StoreDep) -> PredictorView:
+    """Return one calibration and how far it is."""
+    with store.database.read() as tx:
+        require(tx, caller.owner, device_id)
+        predictor = devices.predictor(tx, predictor_id)
+        if predictor is None or predictor.device_id != device_id:
+            raise NotFound("no such calibration")
+        return _predictor_view(tx, predictor)
+
+
 def require(tx: Connection, owner: str, device_id: str) -> Device:
     """Return the owner's device.
 

@@ -1,0 +1,35 @@
+"""``neckline demo``: the whole product in one go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    data: Annotated[Path, typer.Option(help="Folder of the demo's service.")] = Path(".neckline/demo"),
+    steps: Annotated[int, typer.Option(help="Optimizer steps of the supernet.")] = 1000,
+    images: Annotated[int, typer.Option(help="Training images.")] = 1024,
+    evaluations: Annotated[int, typer.Option(help="Architectures that the search scores.")] = 40,
+    budget_ms: Annotated[
+        float | None, typer.Option(help="Latency of the chosen neck; FPN's if unset.")
+    ] = None,
+    kill_worker: Annotated[bool, typer.Option(help="Kill the worker in the middle of the search.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
+) -> None:
+    """Make digits, train a supernet, search it, show the front, download a neck and use it elsewhere."""
+    from rich.console import Console
+
+    from service.client import ApiError, JobFailed
+    from service.demo.process import NotReady
+    from service.demo.run import Choices, DemoFailed, demonstrate
+
+    console = Console()
+    choices = Choices(data, steps, images, evaluations, budget_ms, kill_worker, seed)
+    try:
+        demonstrate(choices, console)
+    except (ApiError, DemoFailed, JobFailed, NotReady) as error:
+        console.print(f"[red]The demo failed:[/red] {error}")
+        raise typer.Exit(1) from error
