@@ -1,6 +1,6 @@
 """What measuring and predicting raise.
 
-LatencyError (ValueError)
+LatencyError (EvaluatorError)
 ├── UnknownDevice          a device that no file under `evaluators/devices` defines; offers near matches
 ├── DeviceUnavailable      a device that exists but not on this machine; says what is missing
 ├── NotOnDevice            an operation that the device's runtime cannot run; names it
@@ -17,8 +17,10 @@ LatencyError (ValueError)
     └── Quarantined        an agent whose sessions are set aside until it is calibrated again
 """
 
+from evaluators.errors import EvaluatorError
 
-class LatencyError(ValueError):
+
+class LatencyError(EvaluatorError):
     """Anything that is wrong with a device, a measurement or a predictor."""
 
 

@@ -165,6 +165,7 @@ _RULES: dict[str, _Rule] = {
     "concat": _concat,
     "conv": _conv,
     "norm": _norm,
+    "set_norm": lambda program, step, inputs: program.add(step, "norm", inputs[:1], step.output),
     "act": _act,
     "resize": _resize,
     "pool": _pool,

@@ -214,6 +214,9 @@ class _Layout:
         if isinstance(work.op, Conv) and work.kind == "conv":
             macs, weights = self._conv_work(work.op, inputs[0], output, blocked=blocked)
             moved += weights * FLOAT_BYTES
+        elif work.kind == "unknown":
+            macs = self.batch * work.op.macs(inputs, output)
+            moved += work.op.parameters(inputs) * FLOAT_BYTES
         kind = kernel_kind(work, inputs[0].channels)
         if work.kind == "norm" and blocked:  # runs as a depthwise 1x1 convolution
             self.open.add(work.output)

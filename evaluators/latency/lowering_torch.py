@@ -20,7 +20,7 @@ def _kernel(program: Program, work: Work, batch: int) -> Kernel:
     output = program.shapes[work.output]
     moved = batch * (sum(prod(shape) for shape in inputs) + prod(output)) * FLOAT_BYTES
     macs = 0
-    if isinstance(work.op, Conv) and work.kind == "conv":
+    if (isinstance(work.op, Conv) and work.kind == "conv") or work.kind == "unknown":
         macs = batch * work.op.macs(inputs, output)
         moved += FLOAT_BYTES * work.op.parameters(inputs)
     return Kernel(work.path, kernel_kind(work, inputs[0].channels), macs, moved, work.kind != "unknown")
