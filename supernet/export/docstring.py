@@ -45,10 +45,11 @@ def score_text(score: ScoreLike) -> str:
     """Return `ap 0.612 +- 0.013 (inherited)`."""
     unit = "" if score.unit in ("", "1") else f" {score.unit}"
     error = "" if score.stderr is None else f" +- {score.stderr:.3g}"
-    return _plain(f"{score.metric} {_number(score.value)}{error}{unit} ({score.source})")
+    return _plain(f"{score.metric} {number(score.value)}{error}{unit} ({score.source})")
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return four digits, or all of a large whole number."""
     return f"{value:,.0f}" if value == int(value) and abs(value) >= 1000 else f"{value:.4g}"
 
 

@@ -1,8 +1,8 @@
-"""Run as a script in a process of its own: compares each folder's `neck.py` with its `reference.safetensors`.
+"""Run as a script in a process of its own: runs each folder's `neck.py` on its `reference*.safetensors`.
 
     python -I fresh.py THREADS BLOCKED,PACKAGES FOLDER...
 
-Writes a line of JSON a folder: by image size, how far the outputs are apart (0 where they are bit-equal).
+Writes a line of JSON a folder: by reference file, how far the outputs are apart (0 where they are bit-equal).
 This file imports torch alone, and what it loads cannot import more.
 """
 
@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -40,14 +41,13 @@ def load(path: str) -> ModuleType:
 
 
 def compare(folder: str) -> dict[str, float | None]:
-    """Return the largest difference by image size: 0 where bit-equal, None where the shapes differ."""
+    """Return the largest difference by reference file: 0 where bit-equal, None where the shapes differ."""
     module = load(f"{folder}/neck.py")
     neck = module.Neck.from_safetensors(f"{folder}/neck.safetensors")
-    stored = module.read_safetensors(f"{folder}/reference.safetensors")
     found: dict[str, float | None] = {}
-    for size in dict.fromkeys(name.partition(".")[0] for name in stored):
-        given, wanted = (_levels(stored, f"{size}.{what}.level") for what in ("input", "output"))
-        found[size] = _difference(neck(given), wanted)
+    for path in sorted(Path(folder).glob("reference*.safetensors")):
+        stored = module.read_safetensors(path)
+        found[path.stem] = _difference(neck(_levels(stored, "input.")), _levels(stored, "output."))
     return found
 
 

@@ -32,7 +32,10 @@ def import_neck(architecture_file: Path, weights_file: Path) -> Subnet:
     """
     architecture = read_architecture(architecture_file)
     stored = safetensors.read(weights_file)
-    subnet = Subnet(architecture)
+    try:
+        subnet = Subnet(architecture)
+    except KeyError as error:  # a node called as an attribute that every module has
+        raise InvalidArchitecture(f"{architecture_file}: a node's name cannot be used: {error}") from error
     state = _renamed(subnet, stored)
     _check(subnet, state, str(weights_file))
     with torch.no_grad():

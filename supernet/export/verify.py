@@ -14,6 +14,7 @@ from torch import Tensor
 from search_space.architecture import Architecture
 from search_space.op import Size
 from supernet.export.errors import FailedCheck
+from supernet.export.safetensors import dump
 from supernet.subnet import Subnet
 
 UNTRACED: tuple[Size, ...] = ((97, 131), (64, 160), (33, 65))
@@ -22,6 +23,7 @@ ONNX_LIMIT = 1e-4
 DEPLOY_LIMIT = 1e-4
 _SEED = 20_26
 _PROCESS_S = 300.0
+_NOT_TORCH = ("safetensors", "onnx", "onnxruntime", "timm", "torchvision")
 
 _FRESH = str(Path(__file__).with_name("fresh.py"))
 
@@ -31,13 +33,13 @@ class Check:
     """One comparison with the subnet.
 
     Attributes:
-        image: height and width of the image, pixels.
+        case: what it was compared on, such as the size of the image.
         difference: the largest one, divided by the largest output; None where the shapes differ.
         limit: what is allowed; 0 means bit-equal.
     """
 
     what: str
-    image: Size
+    case: str
     difference: float | None
     limit: float
 
@@ -49,7 +51,7 @@ class Check:
     def __str__(self) -> str:
         """Return the numbers, for an error or a card."""
         found = "other shapes" if self.difference is None else f"difference {self.difference:.2e}"
-        return f"{self.what} at {self.image[0]} x {self.image[1]}: {found} (limit {self.limit:g})"
+        return f"{self.what}, {self.case}: {found} (limit {self.limit:g})"
 
 
 def require(checks: Sequence[Check]) -> None:
@@ -72,30 +74,36 @@ def features(architecture: Architecture, image: Size, *, batch: int = 2) -> dict
 
 
 @torch.no_grad()
-def reference(subnet: Subnet, images: Sequence[Size] = UNTRACED) -> dict[str, Tensor]:
-    """Return inputs and the subnet's outputs as `<height>x<width>.input.level3`, `...output.level3`."""
-    found: dict[str, Tensor] = {}
-    for height, width in images:
-        given = features(subnet.architecture, (height, width))
-        made = subnet(given)
-        found |= {f"{height}x{width}.input.level{level}": x for level, x in given.items()}
-        found |= {f"{height}x{width}.output.level{level}": x for level, x in made.items()}
-    return found
+def reference(subnet: Subnet, image: Size, *, batch: int = 2) -> dict[str, Tensor]:
+    """Return seeded inputs and the subnet's outputs as `input.<level>` and `output.<level>`."""
+    given = features(subnet.architecture, image, batch=batch)
+    made = subnet(given)
+    found = {f"input.{level}": x for level, x in given.items()}
+    return found | {f"output.{level}": x for level, x in made.items()}
+
+
+def write_references(folder: Path, subnet: Subnet) -> list[Path]:
+    """Write `reference_<height>x<width>.safetensors` for each untraced size; return the files."""
+    made: list[Path] = []
+    for height, width in UNTRACED:
+        made.append(folder / f"reference_{height}x{width}.safetensors")
+        made[-1].write_bytes(dump(reference(subnet, (height, width))))
+    return made
 
 
 def check_source(folders: Sequence[Path], *, also_blocked: Sequence[str] = ()) -> list[list[Check]]:
     """Return the checks of the `neck.py` in each folder, which must be bit-equal.
 
-    One fresh process, which cannot import this project, loads `neck.py`, `neck.safetensors` and
-    `reference.safetensors` of each folder.
+    One fresh process, which cannot import this project, loads `neck.py` and `neck.safetensors` of each folder
+    and runs them on its `reference*.safetensors`.
 
     Raises:
         FailedCheck: a file cannot be loaded or run; the message has the process's last words.
     """
-    blocked = ",".join(["safetensors", "onnx", "onnxruntime", "timm", "torchvision", *also_blocked])
+    blocked = ",".join([*_NOT_TORCH, *also_blocked])
     arguments = [str(torch.get_num_threads()), blocked, *map(str, folders)]
     process = subprocess.run(
-        [sys.executable, "-I", "-W", "ignore", _FRESH, *arguments],
+        [sys.executable, "-I", "-B", "-W", "ignore", _FRESH, *arguments],
         capture_output=True,
         text=True,
         timeout=_PROCESS_S,
@@ -104,14 +112,11 @@ def check_source(folders: Sequence[Path], *, also_blocked: Sequence[str] = ()) -
     lines = process.stdout.splitlines()
     if process.returncode or len(lines) != len(folders):
         raise FailedCheck(f"neck.py does not run in a process with torch alone: {process.stderr[-2000:]}")
-    return [
-        [_source_check(size, difference) for size, difference in json.loads(line).items()] for line in lines
-    ]
+    return [[Check("neck.py", case, far, 0.0) for case, far in json.loads(line).items()] for line in lines]
 
 
-def _source_check(size: str, difference: float | None) -> Check:
-    height, width = (int(part) for part in size.split("x"))
-    return Check("neck.py", (height, width), difference, 0.0)
+def _case(image: Size) -> str:
+    return f"{image[0]} x {image[1]}"
 
 
 def check_onnx(model: bytes, subnet: Subnet, images: Sequence[Size] = UNTRACED) -> list[Check]:
@@ -130,7 +135,7 @@ def check_onnx(model: bytes, subnet: Subnet, images: Sequence[Size] = UNTRACED) 
             wanted = subnet(given)
         feeds = {name: given[level].numpy() for name, level in levels.items()}
         made = dict(zip(wanted, session.run([f"p{level}" for level in wanted], feeds), strict=True))
-        checks.append(Check("neck.onnx", image, _relative(made, wanted), ONNX_LIMIT))
+        checks.append(Check("neck.onnx", _case(image), _relative(made, wanted), ONNX_LIMIT))
     return checks
 
 
@@ -141,7 +146,7 @@ def check_module(what: str, module: torch.nn.Module, subnet: Subnet, limit: floa
         given = features(subnet.architecture, image)
         with torch.no_grad():
             made = {level: x.numpy() for level, x in module(given).items()}
-            checks.append(Check(what, image, _relative(made, subnet(given)), limit))
+            checks.append(Check(what, _case(image), _relative(made, subnet(given)), limit))
     return checks
 
 

@@ -1,0 +1,128 @@
+"""Everything a user takes home, checked before it is offered.
+
+    card = Card(title="Neck 3f2a", dataset="digits, revision 1", device="cpu ...", image_size=(128, 128),
+                scores=scores, baselines={"fpn": fpn_scores}, found=["Found by search 17."])
+    made = write_bundle(folder, subnet, card=card, topology_svg=drawing_or_None, extra=more_files_or_None)
+    made.path        # folder / "neck.zip": equal requests give equal bytes
+    made.sha256, made.size, made.checks, made.files
+
+The subnet is in evaluation mode on the CPU. An export that does not compute what the subnet does raises
+`FailedCheck` with the numbers; an operation that cannot be exported raises `ExportError` before anything is
+written.
+"""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from search_space.op import Size
+from supernet.export import card as cards
+from supernet.export import onnx, safetensors, source, verify
+from supernet.export.card import Card
+from supernet.export.importing import NAMES_KEY
+from supernet.export.verify import Check
+from supernet.subnet import Subnet
+
+ARCHIVE = "neck.zip"
+_REFERENCE_IMAGE: Size = (128, 128)
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A finished bundle.
+
+    Attributes:
+        path: of the zip.
+        files: names of its members.
+        checks: what was compared, all of it within its limits.
+    """
+
+    path: Path
+    sha256: str
+    size: int
+    files: tuple[str, ...]
+    checks: tuple[Check, ...]
+
+
+def write_bundle(
+    folder: Path,
+    subnet: Subnet,
+    *,
+    card: Card,
+    topology_svg: str | None = None,
+    extra: Mapping[str, bytes] | None = None,
+) -> Bundle:
+    """Return the bundle of a finished neck, written into `folder` (made where it is missing).
+
+    Args:
+        folder: gets the members as files and `neck.zip` of them.
+        subnet: in evaluation mode, on the CPU.
+        card: what is known about it.
+        topology_svg: a drawing of the architecture.
+        extra: further members by name, such as those of `detector.files`.
+
+    Raises:
+        ExportError: an operation cannot be exported.
+        FailedCheck: an export's outputs are not the subnet's; the message has the numbers.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    members = neck_files(subnet, card)
+    if topology_svg is not None:
+        members["topology.svg"] = topology_svg.encode()
+    members |= extra or {}
+    for name, content in members.items():
+        (folder / name).write_bytes(content)
+    checks = _checks(folder, subnet, members)
+    files = (*members, "card.md")
+    members["card.md"] = cards.text(card, subnet.architecture, files, checks).encode()
+    (folder / "card.md").write_bytes(members["card.md"])
+    return _zip(folder / ARCHIVE, members, tuple(checks))
+
+
+def neck_files(subnet: Subnet, card: Card) -> dict[str, bytes]:
+    """Return the neck's own files by name; the same subnet and card give the same bytes.
+
+    Raises:
+        ExportError: an operation cannot be exported; the message names it.
+    """
+    architecture = subnet.architecture
+    text = source.generate(architecture, title=card.title, notes=card.found, scores=card.scores)
+    return {
+        "neck.py": text.encode(),
+        "neck.safetensors": weights_file(subnet),
+        "neck.onnx": onnx.export(subnet),
+        "architecture.json": architecture.to_json().encode(),
+        "reference.safetensors": safetensors.dump(verify.reference(subnet, _REFERENCE_IMAGE, batch=1)),
+    }
+
+
+def weights_file(subnet: Subnet) -> bytes:
+    """Return `neck.safetensors`: tensors as `neck.py` calls them, and the subnet's names in its metadata."""
+    names = source.tensor_names(subnet.architecture)
+    ours = json.dumps({theirs: mine for mine, theirs in sorted(names.items())}, separators=(",", ":"))
+    metadata = {"format": "pt", "architecture_key": subnet.architecture.key, NAMES_KEY: ours}
+    return safetensors.dump(source.renamed(subnet, subnet.architecture), metadata)
+
+
+def _checks(folder: Path, subnet: Subnet, members: Mapping[str, bytes]) -> list[Check]:
+    references = verify.write_references(folder, subnet)
+    checks = verify.check_source([folder])[0] + verify.check_onnx(members["neck.onnx"], subnet)
+    for path in references:
+        path.unlink()
+    verify.require(checks)
+    return checks
+
+
+def _zip(path: Path, members: Mapping[str, bytes], checks: tuple[Check, ...]) -> Bundle:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in sorted(members):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, members[name])
+    content = path.read_bytes()
+    return Bundle(path, hashlib.sha256(content).hexdigest(), len(content), tuple(sorted(members)), checks)
