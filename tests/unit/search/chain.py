@@ -48,6 +48,13 @@ class ChainSpace:
             choice if active else 0 for choice, active in zip(genotype, self.active(genotype), strict=True)
         )
 
+    def encode(self, genotype: Genotype) -> np.ndarray:
+        parts = []
+        for gene, choice, active in zip(self.genes, genotype, self.active(genotype), strict=True):
+            levels = np.arange(len(gene.choices))
+            parts.append(active * (levels <= choice if gene.ordinal else levels == choice))
+        return np.concatenate(parts).astype(float)
+
     def sample(self, rng: np.random.Generator) -> Genotype:
         return self.canonical(tuple(int(rng.integers(len(gene.choices))) for gene in self.genes))
 

@@ -1,0 +1,1 @@
+"""Search problems whose every value is known, so that strategies can be compared."""
