@@ -28,6 +28,7 @@ class Matcher:
 
         `terms` holds, by the number of a node that only adds up, what it reads.
         """
+        self.architecture = architecture
         self._known: dict[str, int] = {}
         numbers: dict[str, int] = {}
         self.inputs: dict[str, int] = {}

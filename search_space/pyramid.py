@@ -12,10 +12,8 @@ from search_space.matching import Matcher
 from search_space.op import Op
 from search_space.space import Genotype, Space
 from search_space.stages import style as styles
+from search_space.stages.stage import Emit
 from search_space.stages.style import ActForm, NormForm, Order, Style, among
-
-Emit = Callable[[Node], None]
-"""Receives each node as it is made."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -52,8 +50,8 @@ class PyramidSpace(Space):
     style: Style = field(init=False)
 
     def __post_init__(self) -> None:
-        self._set("widths", counts("widths", self.widths))
-        self._set("kernels", counts("kernels", self.kernels) if self.kernels else ())
+        self._set("widths", whole_numbers("widths", self.widths))
+        self._set("kernels", whole_numbers("kernels", self.kernels) if self.kernels else ())
         self._set("ops", _op_names(self.ops, self.kernels))
         self._set("levels", _levels(self.levels, self.channels))
         among("extra", [self.extra], tuple(EXTRAS))
@@ -92,9 +90,9 @@ class PyramidSpace(Space):
             name = f"lateral_{level}"
             source, ops = f"c{level}", styles.conv(self.style, width, 1, name)
             if level not in self.channels:
-                highest = level - 1 in self.channels
-                source = f"c{level - 1}" if highest else made[level - 1]
-                ops = EXTRAS[self.extra](self.style, width, name, highest)
+                extra, first = EXTRAS[self.extra], level - 1 in self.channels
+                source = f"c{level - 1}" if first and not extra.lateral else made[level - 1]
+                ops = extra.ops(self.style, width, name, first)
             emit(Node(name, level, width, (Edge(source, ()),), None, ops))
             made[level] = name
         return made
@@ -157,21 +155,21 @@ def index_of(what: str, known: Sequence[object], value: object) -> int:
     return known.index(value)
 
 
-def counts(option: str, given: object) -> tuple[int, ...]:
-    """Return positive whole numbers in order, each once.
+def whole_numbers(option: str, given: object, *, least: int = 1) -> tuple[int, ...]:
+    """Return whole numbers of at least `least` in order, each once.
 
     Raises:
         InvalidSpace: they are something else.
     """
-    if not isinstance(given, list | tuple) or not given or not all(map(_positive, given)):
+    if not isinstance(given, list | tuple) or not given or not all(_whole(value, least) for value in given):
         raise InvalidSpace(
-            f"option '{option}' is a list of one or more positive whole numbers; got {given!r}"
+            f"option '{option}' is a list of one or more whole numbers of at least {least}; got {given!r}"
         )
     return tuple(sorted(set(given)))
 
 
-def _positive(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+def _whole(value: object, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _op_names(given: object, kernels: Sequence[int]) -> tuple[str, ...]:
@@ -186,7 +184,7 @@ def _op_names(given: object, kernels: Sequence[int]) -> tuple[str, ...]:
 
 
 def _levels(levels: Sequence[int], channels: Mapping[int, int]) -> tuple[int, ...]:
-    if not channels or not all(map(_positive, channels.values())):
+    if not channels or not all(map(_whole, channels.values())):
         raise InvalidSpace(f"channels are positive whole numbers by level; got {dict(channels)}")
     wanted = tuple(sorted(levels or channels))
     if len(wanted) < 2 or list(wanted) != list(range(wanted[0], wanted[-1] + 1)):
@@ -209,10 +207,37 @@ def _pool(style: Style, width: int, share: str, highest: bool) -> tuple[Op, ...]
     return (*project, *styles.pooled(1))
 
 
-EXTRAS: dict[str, Callable[[Style, int, str, bool], tuple[Op, ...]]] = {"pool": _pool, "conv": _conv}
-"""How a level above the backbone's is made of the one below it.
+def _halve(style: Style, width: int, share: str, highest: bool) -> tuple[Op, ...]:
+    return styles.pooled(1, 2)
 
-The first of them reads the backbone's highest level.
+
+def _reduce(style: Style, width: int, share: str, highest: bool) -> tuple[Op, ...]:
+    return (*styles.conv(style, width, 1, share), *styles.pooled(1, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """How a level above the backbone's is made of the one below it.
+
+    Attributes:
+        ops: of style, width, share, and whether it is the first such level.
+        lateral: whether the first one reads the lateral of the backbone's highest level, not the level itself.
+    """
+
+    ops: Callable[[Style, int, str, bool], tuple[Op, ...]]
+    lateral: bool = False
+
+
+EXTRAS: dict[str, Extra] = {
+    "halve": Extra(_halve, lateral=True),
+    "reduce": Extra(_reduce, lateral=True),
+    "pool": Extra(_pool),
+    "conv": Extra(_conv),
+    "conv_lateral": Extra(_conv, lateral=True),
+}
+"""Ways to make levels above the backbone's.
+
+halve: 2x2 max-pooling of the lateral (NAS-FPN). reduce: a 1x1 convolution before it (NAS-FPN in mmdetection).
 pool: 1x1 convolution of the backbone's highest level, then 3x3 max-pooling (BiFPN).
-conv: 3x3 convolution with stride 2.
+conv: 3x3 convolution with stride 2 of the backbone's highest level; conv_lateral: of its lateral.
 """

@@ -10,10 +10,10 @@ from typing import ClassVar
 from search_space.architecture import Architecture, Node
 from search_space.errors import NotInSpace
 from search_space.matching import Matcher, Mismatch
-from search_space.pyramid import Emit, PyramidSpace, counts, forget, index_of, shares_of
+from search_space.pyramid import PyramidSpace, forget, index_of, shares_of, whole_numbers
 from search_space.space import Gene, Genotype
 from search_space.stages.paths import PATHS
-from search_space.stages.stage import Choice, Levels, Stage
+from search_space.stages.stage import Choice, Emit, Levels, Stage
 from search_space.stages.style import FUSIONS
 
 _SKIPS = ("none", "laterals", "previous")
@@ -51,7 +51,7 @@ class FusionGrid(PyramidSpace):
         known = {"paths": tuple(PATHS), "skips": _SKIPS, "fusions": FUSIONS, "places": _PLACES}
         for option, values in (known | {"downs": _DOWNS}).items():
             self.choose(option, values)
-        self._set("stages", counts("stages", self.stages))
+        self._set("stages", whole_numbers("stages", self.stages))
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:

@@ -12,11 +12,11 @@ from search_space.errors import InvalidSpace, NotInSpace
 from search_space.matching import Matcher, Mismatch
 from search_space.ops.adaptive_pool import AdaptivePool
 from search_space.ops.sum import Sum
-from search_space.pyramid import Emit, PyramidSpace, counts, index_of
+from search_space.pyramid import PyramidSpace, index_of, whole_numbers
 from search_space.space import Gene, Genotype
 from search_space.stages import style as styles
 from search_space.stages.information import INFORMATION
-from search_space.stages.stage import Choice, Levels, Stage
+from search_space.stages.stage import Choice, Emit, Levels, Stage
 
 _OPA_FPN = (
     ("top_down",),
@@ -55,7 +55,7 @@ class PathAggregation(PyramidSpace):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.choose("paths", tuple(INFORMATION))
-        self._set("nodes", counts("nodes", self.nodes))
+        self._set("nodes", whole_numbers("nodes", self.nodes))
         if not self._moving:
             raise InvalidSpace(f"option 'paths' needs one that is neither none nor skip; got {self.paths}")
 

@@ -9,6 +9,9 @@ from search_space.op import Op
 from search_space.stages import style as styles
 from search_space.stages.style import Style
 
+Emit = Callable[[Node], None]
+"""Receives each node as it is made."""
+
 Levels = Mapping[int, str]
 """The id of the tensor at each level."""
 
@@ -63,7 +66,7 @@ class Stage:
     style: Style
     here: Levels
     skipped: Levels
-    emit: Callable[[Node], None]
+    emit: Emit
 
     @property
     def levels(self) -> list[int]:

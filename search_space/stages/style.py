@@ -44,6 +44,7 @@ class Style:
         act: activation.
         order: whether activations stand before or after convolution and norm.
         resize: how coarser levels are enlarged.
+        padding: of convolutions larger than 1x1: symmetric zeros, or TensorFlow's.
     """
 
     norm: NormForm = "batch"
@@ -51,6 +52,7 @@ class Style:
     act: ActForm = "relu"
     order: Order = "act_conv_norm"
     resize: Literal["nearest", "bilinear"] = "nearest"
+    padding: Literal["zeros", "same"] = "zeros"
 
     def __post_init__(self) -> None:
         among("norm", [self.norm], get_args(NormForm))
@@ -98,22 +100,41 @@ def rectified(style: Style) -> tuple[Op, ...]:
 
 
 @_interned
-def conv(style: Style, width: int, kernel: int, share: str, stride: int = 1) -> tuple[Op, ...]:
+def conv(
+    style: Style, width: int, kernel: int, share: str, stride: int = 1, *, biased: bool = False
+) -> tuple[Op, ...]:
     """Return convolution and norm, and the activation where it comes last."""
-    made = Conv(width=width, kernel=kernel, stride=stride, bias=style.norm == "none", share=share)
+    bias = biased or style.norm == "none"
+    padding = style.padding if kernel > 1 else "zeros"
+    made = Conv(width=width, kernel=kernel, stride=stride, bias=bias, padding=padding, share=share)
     return (made, *norm(style, share), *(act(style) if style.order == "conv_norm_act" else ()))
 
 
 @_interned
-def operation(style: Style, name: str, width: int, share: str) -> tuple[Op, ...]:
-    """Return the node operation `name` of `OPS` with its norm and activation."""
+def operation(style: Style, name: str, width: int, share: str, *, biased: bool = False) -> tuple[Op, ...]:
+    """Return the node operation `name` of `OPS` with its norm and activation.
+
+    Args:
+        style: of the space.
+        name: of `OPS`.
+        width: output channels.
+        share: prefix of the shares of its weights.
+        biased: whether a bias stands even in front of a norm.
+    """
     separable, kernel = OPS[name]
     share = f"{share}_{name}"
     before = act(style) if style.order == "act_conv_norm" else ()
     if not separable:
-        return (*before, *conv(style, width, kernel, share))
-    depthwise = Conv(width=width, kernel=kernel, groups=0, bias=False, share=f"{share}_depthwise")
-    return (*before, depthwise, *conv(style, width, 1, f"{share}_pointwise"))
+        return (*before, *conv(style, width, kernel, share, biased=biased))
+    depthwise = Conv(
+        width=width,
+        kernel=kernel,
+        groups=0,
+        bias=False,
+        padding=style.padding,
+        share=f"{share}_depthwise",
+    )
+    return (*before, depthwise, *conv(style, width, 1, f"{share}_pointwise", biased=biased))
 
 
 @_interned

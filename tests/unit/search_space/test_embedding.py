@@ -48,3 +48,15 @@ def test_a_neck_of_another_form_does_not_lie_inside() -> None:
         space.embed(build("pafpn@paper", CHANNELS, width=48))
     with pytest.raises(NotInSpace, match="widths"):
         space.embed(build("fpn", CHANNELS, width=40))
+
+
+@pytest.mark.parametrize("version", ["tf", "mmdet"])
+@pytest.mark.parametrize("stacks", [1, 3, 7])
+def test_nas_fpn_lies_in_merging_cells(version: str, stacks: int) -> None:
+    extra = {"tf": "halve", "mmdet": "reduce"}[version]
+    spec = {"space": "merging_cells", "version": version, "extra": extra}
+    space = Space.load({**spec, "widths": [32, 48], "stacks": [1, stacks]})
+    architecture = build(f"nas_fpn@{version}", CHANNELS, width=48, repeats=stacks, norm=Norm())
+    genotype = space.embed(architecture)
+    assert space.architecture(genotype).key == architecture.key
+    assert space.baselines() == {"nas_fpn": genotype}

@@ -1,0 +1,223 @@
+"""`merging_cells`: stacks of cells that each merge two tensors of any level (NAS-FPN)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import comb, factorial, prod
+from typing import ClassVar, Literal
+
+from search_space.architecture import Architecture, Node
+from search_space.errors import NotInSpace
+from search_space.matching import Matcher
+from search_space.pyramid import PyramidSpace, index_of, whole_numbers
+from search_space.space import Gene, Genotype
+from search_space.stages.cells import Cell, Merging, Stack, Version
+from search_space.stages.reading import readings
+from search_space.stages.style import among
+
+_FUSIONS = ("sum", "gate")
+_HEAD = 4
+"""Genes before those of the cells: width, operation, number of stacks, of intermediate cells."""
+_NAS_FPN = (
+    ((1, "gate", 1, 3), (1, "sum", 1, 5)),
+    (
+        (0, "sum", 0, 6),
+        (1, "sum", 6, 7),
+        (2, "gate", 7, 8),
+        (4, "gate", 6, 9),
+        (3, "gate", 9, 10),
+    ),
+)
+"""The published cells, intermediate ones first: offset of the level, fusion, and what is read."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MergingCells(PyramidSpace):
+    """Every neck of stacked merging cells: intermediate ones of any level, then one output cell a level.
+
+    A cell reads two of the laterals and the cells before it. What no cell reads is added to the output of its
+    level. All stacks have the same cells, each its own weights.
+
+    Attributes:
+        stacks: numbers of stacks to choose from.
+        merges: numbers of intermediate cells to choose from.
+        fusions: sum, gate; chosen for each cell.
+        version: whose details: tf (the paper's) or mmdet, see `stages.cells.Merging`.
+    """
+
+    name: ClassVar[str] = "merging_cells"
+
+    ops: tuple[str, ...] = ("dw3", "conv3")
+    extra: str = "halve"
+    stacks: tuple[int, ...] = (1, 2, 3)
+    merges: tuple[int, ...] = (0, 1, 2)
+    fusions: tuple[str, ...] = _FUSIONS
+    version: Version = "tf"
+
+    def __post_init__(self) -> None:
+        if not self.levels and self.channels:
+            self._set("levels", tuple(range(min(self.channels), min(self.channels) + 5)))
+        super().__post_init__()
+        self.choose("fusions", _FUSIONS)
+        among("version", [self.version], ("tf", "mmdet"))
+        self._set("stacks", whole_numbers("stacks", self.stacks))
+        self._set("merges", whole_numbers("merges", self.merges, least=0))
+        padding: Literal["same", "zeros"] = "same" if self.version == "tf" else "zeros"
+        self._set("style", replace(self.style, padding=padding))
+
+    @cached_property
+    def genes(self) -> tuple[Gene, ...]:
+        """The width, the operation, the numbers of stacks and intermediate cells, then level, fusion and pair a cell."""
+        made = [
+            Gene("width", self.widths, ordinal=True),
+            Gene("op", self.ops),
+            Gene("stacks", self.stacks, ordinal=True),
+            Gene("merges", self.merges, ordinal=True),
+        ]
+        for slot, name in enumerate(self._slots[len(self.levels) :], len(self.levels)):
+            made.append(Gene(f"{name}_level", self.levels))
+            made.append(Gene(f"{name}_fusion", self.fusions))
+            made.append(Gene(f"{name}_first", self._slots[: slot - 1]))
+            made.append(Gene(f"{name}_second", self._slots[1:slot]))
+        return tuple(made)
+
+    @cached_property
+    def _slots(self) -> tuple[str, ...]:
+        """What cells may read: laterals, then intermediate cells, then outputs."""
+        laterals = [f"p{level}" for level in self.levels]
+        merges = [f"m{index}" for index in range(1, max(self.merges) + 1)]
+        return (*laterals, *merges, *(f"o{index}" for index in range(1, len(self.levels) + 1)))
+
+    @property
+    def _outputs(self) -> int:
+        """The slot of the first output cell."""
+        return len(self.levels) + max(self.merges)
+
+    def _unused(self, genotype: Sequence[int]) -> range:
+        """Return the slots of intermediate cells that are not in use."""
+        return range(len(self.levels) + self.merges[genotype[3]], self._outputs)
+
+    def domain(self, index: int, genotype: Sequence[int]) -> Sequence[int]:
+        """Return the choices that mean something: of cells in use, each reading two different earlier ones."""
+        if index < _HEAD:
+            return range(len(self.genes[index].choices))
+        cell, part = divmod(index - _HEAD, 4)
+        slot, unused = cell + len(self.levels), self._unused(genotype)
+        if slot in unused:
+            return ()
+        if part == 0:
+            taken = [genotype[_HEAD + 4 * (at - len(self.levels))] for at in range(self._outputs, slot)]
+            return [level for level in range(len(self.levels)) if level not in taken]
+        if part == 1:
+            return range(len(self.fusions))
+        readable = [at for at in range(slot) if at not in unused]
+        if part == 2:
+            return readable[:-1]
+        return [at - 1 for at in readable if at > genotype[index - 1]]
+
+    def size(self) -> int:
+        """Return the exact number of canonical genotypes."""
+        levels, fusions = len(self.levels), len(self.fusions)
+        cells = 0
+        for merges in self.merges:
+            middle = prod(levels * fusions * comb(levels + index, 2) for index in range(merges))
+            last = prod(fusions * comb(levels + merges + index, 2) for index in range(levels))
+            cells += middle * last * factorial(levels)
+        return len(self.widths) * len(self.ops) * len(self.stacks) * cells
+
+    def architecture(self, genotype: Genotype) -> Architecture:
+        """Return the architecture of a genotype, canonical or not.
+
+        Raises:
+            NotInSpace: the genotype has another length or an index that no choice has.
+        """
+        genotype = self.canonical(genotype)
+        width, op, stacks, _ = genotype[:_HEAD]
+        return self.build(self.widths[width], self.ops[op], self.stacks[stacks], self._cells(genotype))
+
+    def _cells(self, genotype: Genotype) -> dict[int, Cell]:
+        unused = self._unused(genotype)
+        found = {}
+        for slot in range(len(self.levels), len(self._slots)):
+            if slot not in unused:
+                start = _HEAD + 4 * (slot - len(self.levels))
+                level, fusion, first, second = genotype[start : start + 4]
+                found[slot] = Cell(self.levels[level], self.fusions[fusion], first, second + 1)
+        return found
+
+    def build(self, width: int, op: str, stacks: int, cells: Mapping[int, Cell]) -> Architecture:
+        """Return the neck of a width, operation, number of stacks and cells by slot."""
+        nodes: list[Node] = []
+        flow = self.laterals(width, nodes.append)
+        merging = Merging(self.style, self.version, width, op)
+        for index in range(1, stacks + 1):
+            flow = Stack(f"k{index}", merging, self._outputs, nodes.append).lay(cells, flow)
+        return self.finish(nodes, flow)
+
+    def genotype(
+        self, width: int, op: str, stacks: int, merges: Sequence[Cell], outputs: Sequence[Cell]
+    ) -> Genotype:
+        """Return the canonical genotype of what `build` takes; cells are numbered without gaps.
+
+        Raises:
+            NotInSpace: the space does not have the width, the operation, a number or a cell.
+        """
+        made = [index_of("width", self.widths, width), index_of("op", self.ops, op)]
+        made += [index_of("stacks", self.stacks, stacks), index_of("merges", self.merges, len(merges))]
+        if sorted(cell.level for cell in outputs) != list(self.levels):
+            raise NotInSpace(f"{self.name} has an output cell for each level of {list(self.levels)}")
+        gap = max(self.merges) - len(merges)
+        for cell in merges:
+            made += self._genes_of(cell, 0, 0)
+        made += [0] * (4 * gap)
+        for cell in outputs:
+            made += self._genes_of(cell, len(self.levels) + len(merges), gap)
+        return self.canonical(made)
+
+    def _genes_of(self, cell: Cell, above: int, gap: int) -> list[int]:
+        """Return the genes of a cell, what it reads moved up by `gap` from slot `above` on."""
+        first, second = (at + gap if above and at >= above else at for at in (cell.first, cell.second))
+        level = index_of("level", self.levels, cell.level)
+        return [level, index_of("fusion", self.fusions, cell.fusion), first, second - 1]
+
+    def candidates(self, matcher: Matcher, width: int) -> Iterator[Genotype]:
+        """Yield the genotypes of the cells that the matcher's architecture ends with; the rest may differ."""
+        for op in self.ops:
+            merging = Merging(self.style, self.version, width, op)
+            for stacks in self.stacks:
+                for merges, outputs in readings(
+                    matcher.architecture, merging, self.levels, self.merges, stacks
+                ):
+                    try:
+                        yield self.genotype(width, op, stacks, merges, outputs)
+                    except NotInSpace:
+                        continue
+
+    def cover(self) -> list[Architecture]:
+        """Return architectures at the largest width that together hold every shared tensor."""
+        count, merges = len(self.levels), max(self.merges)
+        found = []
+        for op in self.ops:
+            for turn in range(count):
+                turned = [self.levels[(index + turn) % count] for index in range(merges)]
+                every = [Cell(level, self.fusions[0], 0, 1) for level in (*turned, *self.levels)]
+                cells = dict(enumerate(every, count))
+                found.append(self.build(self.widths[-1], op, max(self.stacks), cells))
+        return found
+
+    def baselines(self) -> dict[str, Genotype]:
+        """Return the genotype of NAS-FPN, by name, where the space has its five levels and seven cells.
+
+        At the largest width, with 3x3 convolutions and as many stacks as the space has, up to seven.
+        """
+        op = "conv3" if "conv3" in self.ops else self.ops[-1]
+        stacks = max((number for number in self.stacks if number <= 7), default=self.stacks[0])
+        if len(self.levels) != 5:
+            return {}
+        merges, outputs = (
+            [Cell(self.levels[offset], *rest) for offset, *rest in cells] for cells in _NAS_FPN
+        )
+        try:
+            return {"nas_fpn": self.genotype(self.widths[-1], op, stacks, merges, outputs)}
+        except NotInSpace:
+            return {}
