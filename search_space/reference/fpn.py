@@ -9,7 +9,7 @@ from typing import Literal
 from search_space.architecture import Architecture
 from search_space.draft import Draft, split_levels
 from search_space.macros.layers import NormChoice
-from search_space.macros.paths import Extra, extra_levels, laterals, outputs, top_down
+from search_space.macros.paths import Extra, Levels, extra_levels, laterals, outputs, top_down
 
 VARIANTS: Mapping[str, Mapping[str, object]] = {
     "pool": {"extra": "pool", "more": 1},
@@ -48,10 +48,38 @@ def build(
     """
     own, above = split_levels(channels, levels, more)
     draft = Draft(channels)
+    made = draw(
+        draft,
+        own,
+        above,
+        width=width,
+        extra=extra,
+        extra_relu=extra_relu,
+        extra_norm=extra_norm,
+        norm=norm,
+        act=act,
+        upsample=upsample,
+    )
+    return draft.finish(made)
+
+
+def draw(
+    draft: Draft,
+    own: Sequence[int],
+    above: Sequence[int],
+    *,
+    width: int,
+    extra: Extra = "pool",
+    extra_relu: bool = False,
+    extra_norm: bool = True,
+    norm: NormChoice = None,
+    act: str | None = None,
+    upsample: Literal["nearest", "bilinear"] = "nearest",
+) -> Levels:
+    """Draw an FPN of the backbone's levels `own` and those `above`; see `build`."""
     lateral = laterals(draft, own, width, norm=norm, act=act)
     merged = top_down(draft, lateral, upsample=upsample)
     made = outputs(draft, merged, width, norm=norm, act=act)
     tops = {"c5": draft.feature(own[-1]), "t5": merged[own[-1]]}
     norm, act = (norm, act) if extra_norm else (None, None)
-    made |= extra_levels(draft, above, tops, made, width, extra, relu=extra_relu, norm=norm, act=act)
-    return draft.finish(made)
+    return made | extra_levels(draft, above, tops, made, width, extra, relu=extra_relu, norm=norm, act=act)
