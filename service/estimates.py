@@ -74,8 +74,9 @@ def _searching_s(tx: Connection, made: Plan) -> float | None:
     if per_evaluation is None or start_s is None:
         return None
     budget: dict[str, Any] = made.spec["budget"]
-    wanted = per_evaluation * (budget["evaluations"] + len(made.spec["baselines"])) + start_s
-    return wanted if budget["wall_s"] is None else min(wanted, budget["wall_s"] + start_s)
+    wanted: float = per_evaluation * (budget["evaluations"] + len(made.spec["baselines"])) + start_s
+    wall_s: float | None = budget["wall_s"]
+    return wanted if wall_s is None else min(wanted, wall_s + start_s)
 
 
 def _typical(tx: Connection, kind: str, name: str) -> float | None:

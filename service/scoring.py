@@ -5,10 +5,9 @@ it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from evaluators.latency.predictor import Predictor
@@ -62,18 +61,13 @@ class Bench:
     """Everything that a search's runner needs, read from the store."""
 
     search: Search
-    workdir: Path
-    dataset: str
-    card: dict[str, Any]
-    costs: Costs
+    space: Mapping[str, Any]
+    image_size: tuple[int, int]
+    factory: Callable[[], Scorer]
+    costs: Scorer
     revisions: Revisions
-    device_kind: str | None
-    device_spec: dict[str, Any]
-
-    @property
-    def factory(self) -> ScorerFactory:
-        """Return what makes scorers."""
-        return ScorerFactory(str(self.workdir), self.dataset)
+    device_kind: str | None = None
+    device_spec: Mapping[str, Any] = field(default_factory=dict)
 
 
 def open_bench(store: Store, search_id: str) -> Bench:
@@ -92,12 +86,20 @@ def open_bench(store: Store, search_id: str) -> Bench:
     model = (
         None if predictor is None or predictor.document is None else Predictor.from_json(predictor.document)
     )
-    costs = Costs((card["image_size"][0], card["image_size"][1]), model)
+    image_size = (card["image_size"][0], card["image_size"][1])
     evaluator = f"{version('neckline')}-{EVALUATOR_VERSION}-{(supernet.revision or '')[:16]}"
     device_revision = "none" if predictor is None else predictor.revision or "none"
     revisions = Revisions(device_revision, dataset.revision or "none", evaluator)
-    kind, spec = (None, {}) if device is None else (device.kind, dict(device.spec))
-    return Bench(search, workdir, dataset.folder, card, costs, revisions, kind, spec)
+    return Bench(
+        search,
+        card["space"],
+        image_size,
+        ScorerFactory(str(workdir), dataset.folder, store.settings.torch_threads),
+        Costs(image_size, model),
+        revisions,
+        None if device is None else device.kind,
+        {} if device is None else device.spec,
+    )
 
 
 def dataset_folder(store: Store, supernet: Supernet) -> str:

@@ -41,9 +41,7 @@ def _measure(
 ) -> list[tuple[Score, ...]]:
     protocol = Protocol(visits=8, most_visits=12, seconds=SESSION_S)
     batch = bench.device_spec["batch"]
-    for event in measure(
-        device, architectures, image_size=bench.costs.image_size, batch=batch, protocol=protocol
-    ):
+    for event in measure(device, architectures, image_size=bench.image_size, batch=batch, protocol=protocol):
         if isinstance(event, Session):
             return [scores(measured) for measured in event.measured]
         work.check()

@@ -69,7 +69,11 @@ class Pace:
 
 def run(work: Work) -> Outcome:
     """Search until the budget is spent, or until asked to stop."""
-    bench = open_bench(work.store, work.job.id)
+    return drive(work, open_bench(work.store, work.job.id))
+
+
+def drive(work: Work, bench: Bench) -> Outcome:
+    """Search with what the bench holds, from what is stored already, and store the front at the end."""
     with work.store.database.read() as tx:
         history = [_evaluation(stored, tx) for stored in evaluations.history(tx, work.job.id)]
     problem, strategy = _problem(bench), _strategy(bench)
@@ -198,7 +202,7 @@ def executor_for(work: Work, bench: Bench) -> Iterator[Executor]:
 
 
 def _problem(bench: Bench) -> Problem:
-    space = Space.load(bench.card["space"])
+    space = Space.load(bench.space)
     spec = bench.search.spec
     return Problem(space, objectives_of(spec), constraints_of(spec), seed=spec["seed"], cheap=bench.costs)
 
