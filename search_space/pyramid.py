@@ -221,7 +221,7 @@ class Extra:
 
     Attributes:
         ops: of style, width, share, and whether it is the first such level.
-        lateral: whether the first one reads the lateral of the backbone's highest level, not the level itself.
+        lateral: whether the first one reads the lateral of the backbone's highest level, not that level.
     """
 
     ops: Callable[[Style, int, str, bool], tuple[Op, ...]]

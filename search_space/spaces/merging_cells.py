@@ -19,16 +19,16 @@ _FUSIONS = ("sum", "gate")
 _HEAD = 4
 """Genes before those of the cells: width, operation, number of stacks, of intermediate cells."""
 _NAS_FPN = (
-    ((1, "gate", 1, 3), (1, "sum", 1, 5)),
+    (Cell(1, "gate", 1, 3), Cell(1, "sum", 1, 5)),
     (
-        (0, "sum", 0, 6),
-        (1, "sum", 6, 7),
-        (2, "gate", 7, 8),
-        (4, "gate", 6, 9),
-        (3, "gate", 9, 10),
+        Cell(0, "sum", 0, 6),
+        Cell(1, "sum", 6, 7),
+        Cell(2, "gate", 7, 8),
+        Cell(4, "gate", 6, 9),
+        Cell(3, "gate", 9, 10),
     ),
 )
-"""The published cells, intermediate ones first: offset of the level, fusion, and what is read."""
+"""The published cells, intermediate ones first; levels count from the lowest."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -67,7 +67,7 @@ class MergingCells(PyramidSpace):
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:
-        """The width, the operation, the numbers of stacks and intermediate cells, then level, fusion and pair a cell."""
+        """The width, the operation, the numbers of stacks and intermediate cells, then four genes a cell."""
         made = [
             Gene("width", self.widths, ordinal=True),
             Gene("op", self.ops),
@@ -98,7 +98,7 @@ class MergingCells(PyramidSpace):
         return range(len(self.levels) + self.merges[genotype[3]], self._outputs)
 
     def domain(self, index: int, genotype: Sequence[int]) -> Sequence[int]:
-        """Return the choices that mean something: of cells in use, each reading two different earlier ones."""
+        """Return the choices that mean something: of cells in use, each reading two different tensors."""
         if index < _HEAD:
             return range(len(self.genes[index].choices))
         cell, part = divmod(index - _HEAD, 4)
@@ -215,7 +215,7 @@ class MergingCells(PyramidSpace):
         if len(self.levels) != 5:
             return {}
         merges, outputs = (
-            [Cell(self.levels[offset], *rest) for offset, *rest in cells] for cells in _NAS_FPN
+            [cell._replace(level=self.levels[cell.level]) for cell in cells] for cells in _NAS_FPN
         )
         try:
             return {"nas_fpn": self.genotype(self.widths[-1], op, stacks, merges, outputs)}

@@ -1,4 +1,7 @@
-"""Merging cells: two tensors of any level become one of a chosen level (NAS-FPN, Ghiasi et al. 2019, section 3.2)."""
+"""Merging cells: two tensors of any level become one of a chosen level.
+
+Ghiasi et al., NAS-FPN: Learning Scalable Feature Pyramid Architecture for Object Detection, CVPR 2019.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
