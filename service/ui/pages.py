@@ -1,0 +1,20 @@
+"""The web pages: one module a subject, each with its router; this one puts them together."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+
+from service.ui import assets, pareto, searches
+from service.ui.page import Look, PageRoute
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+for part in (searches, pareto):
+    router.include_router(part.router)
+
+
+def install(app: FastAPI) -> None:
+    """Add the pages and their static files to the application."""
+    found = assets.load()
+    app.state.look = Look.of(found)
+    app.mount("/static", found, name="static")
+    app.include_router(router)

@@ -1,0 +1,132 @@
+"""A real application over a seeded database on a free port, and a real Chromium that looks at it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from benchmarks.seeded import Seeded, open_seeded
+from service import wiring
+from service.app import create_app
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+SCREENSHOTS = Path(__file__).parents[3] / "screenshots"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running service."""
+
+    seeded: Seeded
+    address: str
+
+
+@dataclass
+class Visitor:
+    """A signed-in browser page that remembers everything that went wrong."""
+
+    page: Page
+    site: Site
+    troubles: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+
+    def go(self, path: str) -> None:
+        """Open a page and wait for its script."""
+        self.page.goto(self.site.address + path)
+        self.page.wait_for_load_state("load")
+
+    def shoot(self, name: str) -> None:
+        """Keep a picture of the whole page."""
+        SCREENSHOTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    wiring.configure_logging("error")
+    seeded = open_seeded(tmp_path_factory.mktemp("service"))
+    with serving(seeded) as found:
+        yield found
+    seeded.store.close()
+
+
+class serving:
+    """The application on a free port for as long as the block lasts."""
+
+    def __init__(self, seeded: Seeded) -> None:
+        self._seeded = seeded
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._app = create_app(seeded.store)
+        self._server = uvicorn.Server(uvicorn.Config(self._app, log_config=None, timeout_graceful_shutdown=2))
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
+
+    def __enter__(self) -> Site:
+        self._thread.start()
+        return Site(self._seeded, f"http://127.0.0.1:{self._socket.getsockname()[1]}")
+
+    def __exit__(self, *_: object) -> None:
+        self._app.state.closing.set()
+        self._server.should_exit = True
+        self._thread.join(timeout=20)
+        self._socket.close()
+        assert not self._thread.is_alive(), "the server did not end"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: `make chromium` installs one where it can")
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, site: Site) -> Iterator[Visitor]:
+    yield from visiting(browser, site)
+
+
+@pytest.fixture
+def visit_dark(browser: Browser, site: Site) -> Iterator[Visitor]:
+    yield from visiting(browser, site, color_scheme="dark")
+
+
+@pytest.fixture
+def visit_phone(browser: Browser, site: Site) -> Iterator[Visitor]:
+    yield from visiting(browser, site, viewport={"width": 390, "height": 844}, has_touch=True)
+
+
+def visiting(browser: Browser, site: Site, **options: object) -> Iterator[Visitor]:
+    """Yield a signed-in visitor; at the end nothing may have gone wrong, nor left the machine."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})  # type: ignore[arg-type]
+    visitor = Visitor(context.new_page(), site)
+    visitor.page.on(
+        "console",
+        lambda message: (
+            visitor.troubles.append(message.text) if message.type in ("error", "warning") else None
+        ),
+    )
+    visitor.page.on("pageerror", lambda error: visitor.troubles.append(str(error)))
+    visitor.page.on(
+        "request",
+        lambda request: visitor.outside.append(request.url) if not _is_own(request.url, site) else None,
+    )
+    visitor.go(f"/signin?token={site.seeded.key}")
+    yield visitor
+    context.close()
+    assert visitor.troubles == []
+    assert visitor.outside == []
+
+
+def _is_own(url: str, site: Site) -> bool:
+    return url.startswith((site.address, "data:", "blob:"))
