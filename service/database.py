@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,13 @@ def read_clock(connection: Connection) -> float:
 def insert(connection: Connection, table: Table) -> Any:
     """Return the dialect's own INSERT, which knows ON CONFLICT."""
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+    """Insert a row unless its key or another unique value is taken, and return whether it was new."""
+    key = next(iter(table.primary_key))
+    statement = insert(connection, table).values(**values).on_conflict_do_nothing().returning(key)
+    return connection.execute(statement).one_or_none() is not None
 
 
 def _clock_query(connection: Connection) -> str:

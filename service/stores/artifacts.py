@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, select, update
 
-from service.database import insert
+from service.database import insert_new
 from service.records import Artifact
 from service.stores.rows import one
 from service.tables import artifacts
@@ -26,9 +26,7 @@ def find(tx: Connection, evaluation_id: str, format: str, options_key: str) -> A
 
 def add(tx: Connection, artifact: Artifact) -> bool:
     """Store a new artifact and return whether it was new."""
-    return bool(
-        tx.execute(insert(tx, artifacts).values(**asdict(artifact)).on_conflict_do_nothing()).rowcount
-    )
+    return insert_new(tx, artifacts, asdict(artifact))
 
 
 def finish(

@@ -9,8 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from service.database import insert as upsert
-from service.database import read_clock
+from service.database import insert_new, read_clock
 from service.identifiers import new_id
 from service.records import Revisions, StoredEvaluation
 from service.stores.rows import Page, many, one, paged
@@ -63,8 +62,7 @@ def add(tx: Connection, search_id: str, new: NewEvaluation, revisions: Revisions
         "attempt": attempt,
         "created_at": read_clock(tx),
     }
-    statement = upsert(tx, evaluations).values(**values).on_conflict_do_nothing()
-    if not tx.execute(statement).rowcount:
+    if not insert_new(tx, evaluations, values):
         return None
     _count(tx, search_id, failed=new.state != "ok")
     return identifier
@@ -72,7 +70,7 @@ def add(tx: Connection, search_id: str, new: NewEvaluation, revisions: Revisions
 
 def remember_architecture(tx: Connection, key: str, document: str) -> None:
     """Store an architecture's document under its key, once."""
-    tx.execute(upsert(tx, architectures).values(key=key, document=document).on_conflict_do_nothing())
+    insert_new(tx, architectures, {"key": key, "document": document})
 
 
 def architecture(tx: Connection, key: str) -> str | None:

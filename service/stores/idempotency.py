@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select, update
 
-from service.database import insert, read_clock
+from service.database import insert_new, read_clock
 from service.identifiers import new_id
 from service.tables import idempotency
 
@@ -35,7 +35,7 @@ def begin(tx: Connection, owner: str, key: str, fingerprint: str) -> Reply | str
     now = read_clock(tx)
     fresh = new_id()
     values = {"owner": owner, "key": key, "fingerprint": fingerprint, "resource_id": fresh, "done": False}
-    if tx.execute(insert(tx, idempotency).values(**values, created_at=now).on_conflict_do_nothing()).rowcount:
+    if insert_new(tx, idempotency, {**values, "created_at": now}):
         return fresh
     this = (idempotency.c.owner == owner) & (idempotency.c.key == key)
     row = tx.execute(select(idempotency).where(this)).one()
