@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import Any, Self
 
 from search_space import ops
 from search_space.canonical import canonical
@@ -87,6 +87,15 @@ class Architecture:
         _check_order(self)
         _check_outputs(self)
         self.steps()  # infers every shape, which checks every width
+
+    @classmethod
+    def trusted(
+        cls, inputs: tuple[Input, ...], nodes: tuple[Node, ...], outputs: tuple[tuple[int, str], ...]
+    ) -> Self:
+        """Return the graph without checking it; for builders that make valid graphs only, such as spaces."""
+        made = object.__new__(cls)
+        made.__dict__.update(inputs=inputs, nodes=nodes, outputs=outputs)
+        return made
 
     @cached_property
     def key(self) -> str:

@@ -1,6 +1,6 @@
 """The canonical text of an architecture: names forgotten, dead nodes dropped, ties kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from search_space.op import Op
@@ -21,13 +21,16 @@ def canonical(architecture: "Architecture") -> str:
     aliases = _aliases(architecture)
     names = {entry.id: f"i{index}" for index, entry in enumerate(architecture.inputs)}
     by_id = {node.id: node for node in architecture.nodes}
-    ties = _Ties(architecture)
     lines = [f"{names[entry.id]}:{entry.level},{entry.channels}" for entry in architecture.inputs]
-    for level, source in architecture.outputs:
-        root = aliases.get(source, source)
-        for name in _post_order(root, by_id, aliases, names):
+    roots = [(level, aliases.get(source, source)) for level, source in architecture.outputs]
+    walks: list[list[str]] = []
+    for _, root in roots:
+        walks.append(list(_post_order(root, by_id, aliases, names)))
+        for name in walks[-1]:
             names[name] = f"n{len(names)}"
-            lines.append(_node_text(by_id[name], names, aliases, ties))
+    ties = _Ties(by_id[name] for walk in walks for name in walk)
+    for (level, root), walk in zip(roots, walks, strict=True):
+        lines += [_node_text(by_id[name], names, aliases, ties) for name in walk]
         lines.append(f"o{level}={names[root]}")
     return "\n".join(lines)
 
@@ -61,30 +64,36 @@ def _post_order(
 
 
 def _node_text(node: "Node", names: dict[str, str], aliases: dict[str, str], ties: "_Ties") -> str:
+    text = ties.text
     edges = ";".join(
-        names[aliases.get(edge.source, edge.source)] + "".join("|" + ties.text(op) for op in edge.ops)
-        for edge in node.inputs
+        [
+            names[aliases.get(edge.source, edge.source)] + "".join(["|" + text(op) for op in edge.ops])
+            for edge in node.inputs
+        ]
     )
     plain = node.fusion is None or (len(node.inputs) == 1 and node.fusion.kind in _PLAIN_OF_ONE)
-    fusion = "" if plain or node.fusion is None else ties.text(node.fusion)
-    return f"{names[node.id]}:{node.level}[{edges}]{fusion}" + "".join("|" + ties.text(op) for op in node.ops)
+    fusion = "" if plain or node.fusion is None else text(node.fusion)
+    return f"{names[node.id]}:{node.level}[{edges}]{fusion}" + "".join(["|" + text(op) for op in node.ops])
 
 
 class _Ties:
     """Numbers the shares that stand on more than one live op, in the order of first use."""
 
-    def __init__(self, architecture: "Architecture") -> None:
-        counts: dict[str, int] = {}
-        for node in architecture.live:
-            fused = (node.fusion,) if node.fusion else ()
-            for op in (*(op for edge in node.inputs for op in edge.ops), *fused, *node.ops):
+    def __init__(self, live: Iterable["Node"]) -> None:
+        seen: set[str] = set()
+        self._tied: set[str] = set()
+        for node in live:
+            ops = [op for edge in node.inputs for op in edge.ops]
+            ops += node.ops
+            if node.fusion is not None:
+                ops.append(node.fusion)
+            for op in ops:
                 if op.share is not None:
-                    counts[op.share] = counts.get(op.share, 0) + 1
-        self._tied = {share for share, count in counts.items() if count > 1}
+                    (self._tied if op.share in seen else seen).add(op.share)
         self._numbers: dict[str, int] = {}
 
     def text(self, op: Op) -> str:
         plain = op.signature
-        if op.share not in self._tied or op.share is None:
+        if op.share is None or op.share not in self._tied:
             return plain
         return f"{plain}#{self._numbers.setdefault(op.share, len(self._numbers))}"

@@ -5,6 +5,7 @@ An operation is pure data. `supernet/ops/<kind>.py` holds the module of the same
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from math import ceil, prod
 from typing import ClassVar, NamedTuple, Self
 
@@ -76,7 +77,7 @@ class Op:
             del record["share"]
         return record
 
-    @property
+    @cached_property
     def signature(self) -> str:
         """The kind and every attribute but `share`, as short text."""
         values = [str(value) for name, value in vars(self).items() if name != "share"]

@@ -98,8 +98,8 @@ class PyramidSpace(Space):
         return made
 
     def finish(self, nodes: Sequence[Node], outputs: Mapping[int, str]) -> Architecture:
-        """Return the architecture of the nodes."""
-        return Architecture(self.inputs, tuple(nodes), tuple(sorted(outputs.items())))
+        """Return the architecture of the nodes, which are trusted to be valid."""
+        return Architecture.trusted(self.inputs, tuple(nodes), tuple(sorted(outputs.items())))
 
     def embed(self, architecture: Architecture) -> Genotype:
         """Return the genotype of the space whose architecture has the same key.
