@@ -36,7 +36,7 @@ class Rule(Stateless):
 
 
 def chain(space: Space, length: int) -> tuple[Genotype, ...]:
-    """Return genotypes whose ordinal genes rise together from lowest to highest; all other genes are the largest's."""
+    """Return genotypes whose ordinal genes rise together; all other genes are the largest's."""
     largest = space.largest()
     found: dict[Genotype, None] = {}
     for share in np.linspace(0, 1, max(length, 2)):
