@@ -12,6 +12,8 @@ from supernet.export.source_ops import Layer
 PROBES = ((640, 640), (333, 251), (97, 131), (65, 33))
 """Image sizes at which two tensors of one level are compared before one may stand for the other's size."""
 _STATEMENT_INDENT = 8
+UNKNOWN = Name("?")
+"""Stands for the size of a level of which no tensor is at hand: the body cannot be written like this."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class Body:
 
     members: list[Member] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every size that a statement needs is at hand."""
+        return str(UNKNOWN) not in str(self.statements)
 
 
 class Sizes:
@@ -164,19 +171,24 @@ class BodyWriter:
     ) -> Value:
         if not run.layers:
             return source_ops.expression(run.steps[0].op, operands, self._like(nodes, arrived))
-        member = self._member(run, name)
-        sized = [self._like(nodes, arrived)] if run.layers[0].sized else []
-        return call(f"self.{member.name}", *operands, *sized)
+        layer, member = run.layers[0], self._member(run, name)
+        value = call(f"self.{member.name}", *operands)
+        value = Call(value.function, (*value.arguments, *layer.keywords))
+        like = self._like(nodes, arrived)
+        return value if layer.after is None or like is None else call(layer.after, value, like)
 
     def _sized(self, nodes: NodeRuns) -> str | None:
         nearby = [edge.source for edge in nodes.edges if edge.source in self._locals]
         return self._sizes.like(nodes.node.level, [*nearby, *self._locals])
 
-    def _like(self, nodes: NodeRuns, arrived: Sequence[Value]) -> Value:
+    def _like(self, nodes: NodeRuns, arrived: Sequence[Value]) -> Value | None:
+        """Return a tensor of the node's size; None where its level has no tensor yet."""
         found = self._sized(nodes)
         if found is not None:
             return Name(self._locals[found])
-        return arrived[0] if arrived else Name("x")
+        if self._sizes.first[nodes.node.level] != nodes.node.id:
+            return UNKNOWN
+        return arrived[0] if arrived else None
 
     def _member(self, run: Run, name: str) -> Member:
         key = run.tie or run.steps[0].path
@@ -221,15 +233,47 @@ def _holds(member: Member, run: Run) -> bool:
 
 
 def member(name: str, run: Run) -> Member:
-    """Return the module of a run: its only layer, or a sequence of named layers."""
-    if len(run.layers) == 1:
-        return Member(name, run.layers[0].call, _places(run.steps[0], run.layers[0], name))
-    roles = _roles(run.layers)
+    """Return the module of a run: its only layer, a block of named layers, or a sequence of blocks."""
+    pairs = list(zip(run.steps, run.layers, strict=True))
+    units = _units(pairs)
+    if len(units) == 1:
+        return _block(name, units[0])
+    inner = [_block(f"{name}.{index}", unit) for index, unit in enumerate(units)]
+    places = {ours: theirs for block in inner for ours, theirs in block.places.items()}
+    return Member(name, call("nn.Sequential", *(block.call for block in inner)), places)
+
+
+Pair = tuple[Step, Layer]
+
+
+def _units(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """Cut a chain into blocks of one convolution each, with the norm and activation that belong to it."""
+    opens = pairs[0][1].role if pairs[0][1].role not in _CONVOLUTIONS else None
+    units: list[list[Pair]] = [[]]
+    for step, layer in pairs:
+        before = units[-1][-1][1].role if units[-1] else None
+        if opens is None:
+            starts = layer.role in _CONVOLUTIONS and before != "depthwise"
+        else:
+            starts = layer.role == opens and any(other.role in _CONVOLUTIONS for _, other in units[-1])
+        if starts and units[-1]:
+            units.append([])
+        units[-1].append((step, layer))
+    return units
+
+
+_CONVOLUTIONS = frozenset({"conv", "pointwise", "depthwise", "enlarge"})
+
+
+def _block(name: str, pairs: Sequence[Pair]) -> Member:
+    if len(pairs) == 1:
+        return Member(name, pairs[0][1].call, _places(*pairs[0], name))
+    roles = _roles([layer for _, layer in pairs])
     inner = tuple(
-        Argument(role, layer.call, keyword=True) for role, layer in zip(roles, run.layers, strict=True)
+        Argument(role, layer.call, keyword=True) for role, (_, layer) in zip(roles, pairs, strict=True)
     )
     places: dict[str, str] = {}
-    for role, step, layer in zip(roles, run.steps, run.layers, strict=True):
+    for role, (step, layer) in zip(roles, pairs, strict=True):
         places |= _places(step, layer, f"{name}.{role}")
     return Member(name, call("nn.Sequential", Call("OrderedDict", inner)), places)
 

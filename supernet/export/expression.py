@@ -189,3 +189,30 @@ def skeleton(value: Value) -> object:
         )
         return value.function, parts
     return value
+
+
+def literals(value: Value) -> tuple[tuple[type, Literal], ...]:
+    """Return the literals of a call in order, told apart by type."""
+    return tuple((type(literal), literal) for _, literal in leaves(value))
+
+
+def blocks(value: Value) -> Iterator[Call]:
+    """Yield every block of named layers, `nn.Sequential(OrderedDict(...))`, in a constructor."""
+    if isinstance(value, Call):
+        if value.function == "OrderedDict":
+            yield call("nn.Sequential", value)
+        for argument in value.arguments:
+            if value.function != "OrderedDict":
+                yield from blocks(argument.value)
+
+
+def replaced(value: Call, new: Callable[[Call], Call | None]) -> Call:
+    """Return the constructor with each block replaced by what `new` gives for it, if anything."""
+    if value.function == "nn.Sequential":
+        block = next(iter(blocks(value)), None)
+        if block == value:
+            return new(block) or value
+    arguments = tuple(
+        replace(a, value=replaced(a.value, new)) if isinstance(a.value, Call) else a for a in value.arguments
+    )
+    return Call(value.function, arguments)

@@ -75,7 +75,7 @@ def _runs(steps: Sequence[Step], split: frozenset[str]) -> Iterator[Run]:
     waiting: list[tuple[Step, Layer]] = []
     for step in steps:
         layer = source_ops.layer(step.op, step.inputs)
-        if layer is not None and not (step.op.share in split or layer.sized):
+        if layer is not None and not (step.op.share in split or layer.after):
             waiting.append((step, layer))
             continue
         yield from _flush(waiting)

@@ -8,7 +8,6 @@ The written module offers `Neck` (`(dict[level, Tensor]) -> dict[level, Tensor]`
 `Neck.from_safetensors(path)`. On a CPU its outputs are bit-equal to the subnet's.
 """
 
-import textwrap
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
@@ -86,8 +85,7 @@ def _neck(architecture: Architecture, written: Written) -> list[str]:
     reads = _channels(architecture.channels)
     gives = _channels({level: shape.channels for level, shape in shapes.items()})
     found = ["class Neck(nn.Module):", '    """Features by level to features by level.', ""]
-    text = f"Channels in by level: {reads}; channels out: {gives}."
-    found += textwrap.wrap(text, LINE_LENGTH, initial_indent="    ", subsequent_indent="    ")
+    found += [f"    Channels in by level: {reads}.", f"    Channels out by level: {gives}."]
     found += ['    """', ""]
     found += [*constructor(written.body.members), "", *_LOADER, "", *_forward(written)]
     return found

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from search_space.architecture import Architecture
-from supernet.export import naming
+from supernet.export import naming, source_ops
 from supernet.export.body import Body, BodyWriter, Member, Sizes
 from supernet.export.cells import Repeat, Stretch, local_names, repeats, stem
-from supernet.export.expression import Call, Name, lines, skeleton
+from supernet.export.expression import Call, Name, blocks, lines, literals, replaced, skeleton
 from supernet.export.printing import annotated, constructor, returned, signature, statements
 from supernet.export.runs import NodeRuns, node_runs
 from supernet.export.template import Template, abstract
@@ -66,6 +66,9 @@ class Writer:
     def write(self) -> Written:
         """Return the neck in pieces."""
         written = self._body()
+        if not written.body.complete:
+            self._classes = []
+            written = self._body()
         blocks = _share_blocks([written.body, *(body for c in self._classes for body in c.bodies.values())])
         classes = [self._finish(made, written.body) for made in self._classes]
         written.blocks = [*blocks, *classes]
@@ -128,12 +131,12 @@ class Writer:
             bodies[start] = writer.body
             results = tuple(writer.local(source) for source in stretch.results)
         forms = {(str(b.statements), str([skeleton(m.call) for m in b.members])) for b in bodies.values()}
-        if len(forms) > 1 or any("Name(text='x')" in form for form, _ in forms):
+        if len(forms) > 1 or not all(body.complete for body in bodies.values()):
             return None
         stems = [
             stem([entry.node.id for entry in s.nodes]) or s.results[-1] for s in repeat.stretches.values()
         ]
-        name = naming.unique(naming.shared(stems) or "stage", self._names)
+        name = naming.unique(_class_name(naming.shared(stems)), self._names)
         self._names.add(name)
         attributes = (
             [naming.attribute(name)] * len(stems) if repeat.tied else list(map(naming.attribute, stems))
@@ -154,6 +157,12 @@ class Writer:
                 arguments = template.arguments(starts.index(start))
                 neck.members[index] = replace(member, call=Call(made.name, arguments))
         return _class_text(made, template)
+
+
+def _class_name(name: str) -> str:
+    """Return `name`, changed where its class would hide something that the module imports."""
+    hidden = {"Path", "Tensor", "Neck", "OrderedDict"} | source_ops.helper_names()
+    return f"{name}_cell" if naming.camel(name) in hidden else name
 
 
 def _places(made: _Class, start: int) -> dict[str, str]:
@@ -220,24 +229,29 @@ def _way(source: int, target: int) -> str:
 
 
 def _share_blocks(bodies: Sequence[Body]) -> list[str]:
-    """Write sequences of one form once, as a function; return the functions."""
-    groups: dict[object, list[tuple[Body, int]]] = {}
+    """Write blocks of one form once, as a function; return the functions."""
+    found: dict[object, list[Call]] = {}
     for body in bodies:
-        for index, member in enumerate(body.members):
-            if member.call.function == "nn.Sequential":
-                groups.setdefault(skeleton(member.call), []).append((body, index))
+        for member in body.members:
+            for block in blocks(member.call):
+                found.setdefault(skeleton(block), []).append(block)
+    calls: dict[tuple[object, tuple[object, ...]], Call] = {}
     taken: list[str] = []
     written: list[str] = []
-    for places in groups.values():
-        if len(places) < 2:
+    for form, uses in found.items():
+        if len(uses) < 2:
             continue
-        template = abstract([[body.members[index].call] for body, index in places])
-        first = places[0][0].members[places[0][1]].call
-        name = naming.unique(_block_name(first), taken)
+        template = abstract([[block] for block in uses])
+        name = naming.unique(_block_name(uses[0]), taken)
         taken.append(name)
-        written.append(_block(name, template, first))
-        for instance, (body, index) in enumerate(places):
-            body.members[index] = replace(body.members[index], call=Call(name, template.arguments(instance)))
+        written.append(_block(name, template, uses[0]))
+        for instance, block in enumerate(uses):
+            calls[form, literals(block)] = Call(name, template.arguments(instance))
+    for body in bodies:
+        body.members = [
+            replace(m, call=replaced(m.call, lambda block: calls.get((skeleton(block), literals(block)))))
+            for m in body.members
+        ]
     return written
 
 
@@ -263,4 +277,6 @@ _WORDS = {"norm": "normalisation", "act": "activation", "conv": "convolution"}
 
 def _words(roles: Sequence[str]) -> str:
     words = [_WORDS.get(role, role) for role in roles]
+    if len(words) > 5:
+        return f"a block of {len(words)} layers"
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from search_space.op import Op, Shape
-from supernet.export.expression import Call, Value
+from supernet.export.expression import Argument, Call, Value
 
 Helper = Callable[..., Any]
 
@@ -31,13 +31,15 @@ class Layer:
         role: what it is called within a block: conv, depthwise, norm, act ...
         call: its constructor, every argument given.
         tensors: where the module keeps the operation's tensors, where the names differ.
-        sized: whether the module is called with a tensor of the node's size as its last argument.
+        after: a helper that brings the module's output to the node's size, where the level has one.
+        keywords: further arguments of the module's call.
     """
 
     role: str
     call: Call
     tensors: Mapping[str, str] = field(default_factory=dict)
-    sized: bool = False
+    after: str | None = None
+    keywords: tuple[Argument, ...] = ()
 
 
 @cache
@@ -57,8 +59,8 @@ def layer(op: Op, inputs: Sequence[Shape]) -> Layer | None:
     return None if make is None else make(op, inputs)
 
 
-def expression(op: Op, operands: Sequence[Value], like: Value) -> Value:
-    """Return the operation as an expression."""
+def expression(op: Op, operands: Sequence[Value], like: Value | None) -> Value:
+    """Return the operation as an expression; `like` is None where the level has no tensor yet."""
     return _module(op.kind).expression(op, operands, like)
 
 

@@ -36,7 +36,7 @@ def layer(op: Act, inputs: Sequence[Shape]) -> Layer:
     return Layer("act", Call(_MODULES[op.form], slope))
 
 
-def expression(op: Act, operands: Sequence[Value], like: Value) -> Value:
+def expression(op: Act, operands: Sequence[Value], like: Value | None) -> Value:
     """Return the activation as a function's call."""
     slope = (_SLOPE,) if op.form == "leaky_relu" else ()
     return call(_FUNCTIONS[op.form], operands[0], *slope)

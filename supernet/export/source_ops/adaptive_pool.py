@@ -36,8 +36,9 @@ _TO_NODE = {"max": "max_pool_to", "avg": "average_pool_to"}
 _TO_PIXEL = {"max": "global_max", "avg": "global_average"}
 
 
-def expression(op: AdaptivePool, operands: Sequence[Value], like: Value) -> Value:
+def expression(op: AdaptivePool, operands: Sequence[Value], like: Value | None) -> Value:
     """Return the call of a helper."""
     if op.to == "pixel":
         return call(_TO_PIXEL[op.form], operands[0])
+    assert like is not None, "the architecture was validated with a size"
     return call(_TO_NODE[op.form], operands[0], like)

@@ -6,7 +6,7 @@ from search_space.op import Op
 from supernet.export.expression import Listing, Value, call
 
 
-def expression(op: Op, operands: Sequence[Value], like: Value) -> Value:
+def expression(op: Op, operands: Sequence[Value], like: Value | None) -> Value:
     """Return `torch.cat`."""
     if len(operands) == 1:
         return operands[0]

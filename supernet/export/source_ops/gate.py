@@ -22,6 +22,6 @@ def gate_by_average(first: Tensor, second: Tensor) -> Tensor:
 HELPERS = (gate_by_max, gate_by_average)
 
 
-def expression(op: Gate, operands: Sequence[Value], like: Value) -> Value:
+def expression(op: Gate, operands: Sequence[Value], like: Value | None) -> Value:
     """Return the call of a helper."""
     return call("gate_by_max" if op.form == "max" else "gate_by_average", *operands)

@@ -36,7 +36,7 @@ def average_pool_same_zeros(x: Tensor, kernel: int, stride: int) -> Tensor:
 HELPERS = (same_pad, max_pool_zeros, max_pool_same, average_pool_same, average_pool_same_zeros)
 
 
-def expression(op: Pool, operands: Sequence[Value], like: Value) -> Value:
+def expression(op: Pool, operands: Sequence[Value], like: Value | None) -> Value:
     """Return the call of torch's function or of a helper."""
     window = (Argument("", operands[0]), Argument("kernel_size", op.kernel))
     stride = Argument("stride", op.stride, keyword=True)

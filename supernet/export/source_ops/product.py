@@ -6,6 +6,6 @@ from search_space.op import Op
 from supernet.export.expression import Infix, Value
 
 
-def expression(op: Op, operands: Sequence[Value], like: Value) -> Value:
+def expression(op: Op, operands: Sequence[Value], like: Value | None) -> Value:
     """Return `a * b`."""
     return operands[0] if len(operands) == 1 else Infix("*", tuple(operands))

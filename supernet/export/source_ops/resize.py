@@ -23,8 +23,9 @@ def resize_bilinear(x: Tensor, like: Tensor, align_corners: bool = False) -> Ten
 HELPERS = (resize, resize_bilinear)
 
 
-def expression(op: Resize, operands: Sequence[Value], like: Value) -> Value:
+def expression(op: Resize, operands: Sequence[Value], like: Value | None) -> Value:
     """Return the call of a helper."""
+    assert like is not None, "the architecture was validated with a size"
     if op.mode == "nearest":
         return call("resize", operands[0], like)
     corners = {"align_corners": True} if op.align_corners else {}
