@@ -154,6 +154,10 @@ ROWS: tuple[Published, ...] = (
         parameters=2_460_032,
         gmacs=0.231,
     ),
+    Published(label="opa_fpn 112", name="opa_fpn", channels=RESNET50, parameters=5_033_874, gmacs=39.6),
+    Published(
+        label="rev_fp + csn, deformable", name="rcnet", channels=_C35, parameters=7_665_346, gmacs=10.309
+    ),
     Published(
         label="sepc lite",
         name="sepc@lite",

@@ -21,7 +21,7 @@ from search_space.ops.resize import Resize
 from search_space.ops.sum import Sum
 
 VARIANTS: Mapping[str, Mapping[str, object]] = {"plain": {"mix": "sum", "guided": False}}
-_MIXES: Mapping[str, Op] = {"channel": GapMix(per="channel"), "map": GapMix(per="map"), "sum": Sum()}
+MIXES: Mapping[str, Op] = {"channel": GapMix(per="channel"), "map": GapMix(per="map"), "sum": Sum()}
 
 
 def build(
@@ -50,12 +50,12 @@ def build(
         upsample: how coarser levels are enlarged.
     """
     own, above = split_levels(channels, levels, more)
-    if mix not in _MIXES:
-        raise InvalidArchitecture(f"unknown mix '{mix}'{near(mix, _MIXES)}")
+    if mix not in MIXES:
+        raise InvalidArchitecture(f"unknown mix '{mix}'{near(mix, MIXES)}")
     draft = Draft(channels)
     given = laterals(draft, own, width, norm=norm)
     given |= coarser(draft, above, given[own[-1]], width, norm=norm, name="lateral")
-    path = Path(width=width, mix=_MIXES[mix], guided=guided, norm=norm, act=act, upsample=upsample)
+    path = Path(width=width, mix=MIXES[mix], guided=guided, norm=norm, act=act, upsample=upsample)
     return draft.finish(path.draw(draft, given))
 
 

@@ -5,7 +5,7 @@ import pytest
 from search_space.published import ROWS, Published, convolution_macs
 from search_space.reference import build
 
-UNMATCHED = {"rep_gfpn T deployed"}
+UNMATCHED = {"rep_gfpn T deployed", "rev_fp + csn, deformable"}
 """Rows that the description does not determine."""
 
 

@@ -22,6 +22,7 @@ from search_space.ops.gap_mix import GapMix
 from search_space.ops.guide import Guide
 from search_space.ops.l2_norm import L2Norm
 from search_space.ops.pixel_shuffle import PixelShuffle
+from search_space.ops.scale_context import ScaleContext
 from search_space.ops.scse import SpatialChannelExcite
 from search_space.ops.se import SqueezeExcite
 from search_space.ops.selective import Selective
@@ -217,6 +218,17 @@ def test_spatial_context_is_its_formula() -> None:
     torch.testing.assert_close(apply(op, [x], weights), x + conv("mix", pooled) * conv("gate", x).sigmoid())
 
 
+def test_scale_context_of_equal_levels_is_their_value() -> None:
+    x, op = image(), ScaleContext()
+    weights = tensors(op, [x, x, x])
+    value = F.conv2d(x, weights["value_weight"], weights["value_bias"])
+    torch.testing.assert_close(apply(op, [x, x, x], weights), value)
+    other = image(seed=2)
+    weights["key_weight"] = torch.zeros_like(weights["key_weight"])
+    mean = F.conv2d((x + other) / 2, weights["value_weight"], weights["value_bias"])
+    torch.testing.assert_close(apply(op, [x, other], weights), mean)
+
+
 def test_selective_fusion_of_equal_branches_is_the_branch() -> None:
     x, op = image(), Selective()
     weights = tensors(op, [x, x])
@@ -284,6 +296,7 @@ MANY_INPUTS: list[tuple[Op, int]] = [
     (Guide(), 2),
     (Selective(bias=True), 3),
     (SetNorm(), 3),
+    (ScaleContext(), 3),
     (DotAttention(), 3),
 ]
 
