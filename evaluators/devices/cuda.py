@@ -7,8 +7,9 @@ from typing import ClassVar
 import torch
 
 from evaluators.devices.torch_cpu import torch_runnable
-from evaluators.latency.device import Device, Fingerprint, Runnable
+from evaluators.latency.device import Device, Runnable
 from evaluators.latency.errors import DeviceUnavailable
+from evaluators.latency.fingerprint import Fingerprint
 from evaluators.latency.lowering import Lowering
 from search_space.architecture import Architecture
 from search_space.op import Size

@@ -7,8 +7,9 @@ from typing import ClassVar
 import onnxruntime
 
 from evaluators.latency.affinity import on_quiet_cores
-from evaluators.latency.device import Device, Fingerprint, Runnable
+from evaluators.latency.device import Device, Runnable
 from evaluators.latency.errors import NotOnDevice, ProviderFellBack
+from evaluators.latency.fingerprint import Fingerprint
 from evaluators.latency.hardware import layout_block, processor
 from evaluators.latency.lowering import Lowering
 from search_space.architecture import Architecture

@@ -7,7 +7,8 @@ from typing import ClassVar
 import torch
 
 from evaluators.latency.affinity import on_quiet_cores
-from evaluators.latency.device import Device, Fingerprint, Runnable
+from evaluators.latency.device import Device, Runnable
+from evaluators.latency.fingerprint import Fingerprint
 from evaluators.latency.hardware import processor
 from evaluators.latency.lowering import Lowering
 from search_space.architecture import Architecture

@@ -12,8 +12,9 @@ from evaluators.latency.choice import Design, distinct, nearness
 from evaluators.latency.device import Device
 from evaluators.latency.errors import DriftedSession, TooFewSamples
 from evaluators.latency.features import Totals, matrix, overall, totals, vocabulary
-from evaluators.latency.measuring import Progress, Protocol, Session, joined, measure
+from evaluators.latency.measuring import measure
 from evaluators.latency.predictor import MINIMUM_SAMPLES, Predictor, fit_totals
+from evaluators.latency.session import Progress, Protocol, Session, joined
 from search_space.architecture import Architecture
 from search_space.op import Size
 from search_space.space import Space

@@ -1,57 +1,21 @@
 """What a device is: it prepares a neck to be run, lowers it to its own kernels, and says what it is."""
 
-import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from hashlib import sha256
 from typing import ClassVar
 
-from evaluators.latency.kernels import LOWERING_VERSION, Kernel
+from evaluators.latency.errors import NotOnDevice
+from evaluators.latency.fingerprint import Fingerprint
+from evaluators.latency.kernels import Kernel
 from evaluators.latency.lowering import Lowering
+from evaluators.latency.session import Progress, Protocol, Session
 from search_space.architecture import Architecture
 from search_space.op import Size
 
 Runnable = Callable[[], object]
 """One inference from fixed inputs; returns when the result is there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """Everything that changes what a measurement means.
-
-    Attributes:
-        device: the plug-in's name.
-        hardware: the processor's or accelerator's own name.
-        runtime: what runs the neck, and `version` its version.
-        threads: threads of one inference.
-        precision: of weights and features.
-        batch: images of one inference.
-        image: height and width in pixels; a predictor holds for one image size.
-        lowering: version of the kernel lists that the features come from.
-    """
-
-    device: str
-    hardware: str
-    runtime: str
-    version: str
-    threads: int
-    precision: str
-    batch: int
-    image: Size
-    lowering: int = LOWERING_VERSION
-
-    @property
-    def key(self) -> str:
-        """A digest equal for measurements that may be put together."""
-        return sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
-
-    def differences(self, other: "Fingerprint") -> dict[str, tuple[object, object]]:
-        """Return what differs by name: (mine, other's)."""
-        mine, theirs = asdict(self), asdict(other)
-        return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
 
 
 class Device(ABC):
@@ -94,3 +58,17 @@ class Device(ABC):
     def quiet(self) -> Iterator[None]:
         """Hold the device still while it is measured: threads, affinity, clocks; undone at the end."""
         yield
+
+
+class Elsewhere(Device):
+    """A device that measures by itself on another machine, a whole session at a time."""
+
+    @abstractmethod
+    def measure(
+        self, architectures: Sequence[Architecture], *, image_size: Size, batch: int, protocol: Protocol
+    ) -> Iterator[Progress | Session]:
+        """Yield progress and, last, the session; see `measuring.measure`."""
+
+    def prepare(self, architecture: Architecture, image_size: Size, batch: int = 1) -> Runnable:
+        """Raise `NotOnDevice`: a single inference elsewhere cannot be timed from here."""
+        raise NotOnDevice(f"{self.name}: necks run on another machine, a session at a time; use measure()")

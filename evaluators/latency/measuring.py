@@ -8,99 +8,26 @@ import gc
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from evaluators.latency.device import Device, Fingerprint, Runnable
-from evaluators.latency.errors import DriftedSession, LatencyError
+from evaluators.latency.device import Device, Elsewhere, Runnable
+from evaluators.latency.errors import LatencyError
 from evaluators.latency.probes import PROBE_IMAGE, reference, sentinels
-from evaluators.latency.samples import Measurement, Visit, measurements, noise_floor, reference_level
+from evaluators.latency.samples import Measurement, Visit, measurements, reference_level
+from evaluators.latency.session import Progress, Protocol, Session
 from evaluators.score import Score
 from search_space.architecture import Architecture
 from search_space.op import Size
 
-MAXIMUM_DRIFT = 0.05
-"""Relative difference of a sentinel's label between two sessions above which they are not put together."""
+__all__ = ["Progress", "Protocol", "Session", "finished", "load_average", "measure", "scores"]
 
 Clock = Callable[[], float]
 
 
-@dataclass(frozen=True)
-class Protocol:
-    """How a session measures.
-
-    Attributes:
-        visits: visits of each neck before any may be left out as settled.
-        most_visits: visits after which a neck that has not settled is flagged instead.
-        runs: timed runs of one visit, after one that warms up.
-        tolerance: relative half-width of the label's 90 % interval at which a neck has settled.
-        seconds: time after which no further round begins, however many visits are missing beyond 4.
-        seed: of the order.
-    """
-
-    visits: int = 10
-    most_visits: int = 20
-    runs: int = 3
-    tolerance: float = 0.03
-    seconds: float = float("inf")
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.visits <= self.most_visits or self.runs < 1:
-            raise ValueError(f"a protocol needs 1 <= visits <= most_visits and runs >= 1, got {self}")
-
-
 LEAST_VISITS = 4
 """Visits that every neck gets even when time has run out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a session or a calibration is: `done` of about `total` steps of `stage`."""
-
-    stage: str
-    done: int
-    total: int
-    elapsed_s: float
-
-
-@dataclass(frozen=True)
-class Session:
-    """Measurements made in one sitting, with all raw samples.
-
-    Attributes:
-        fingerprint: of the device.
-        measured: by position in the list of necks.
-        sentinels: the fixed nets that every session measures.
-        reference_ms: the undisturbed reference time by which labels became milliseconds.
-        elapsed_s: how long it took.
-        load: the machine's load average at the end; nan where unknown.
-    """
-
-    fingerprint: Fingerprint
-    measured: tuple[Measurement, ...]
-    sentinels: tuple[Measurement, ...] = ()
-    reference_ms: float = 1.0
-    elapsed_s: float = 0.0
-    load: float = float("nan")
-
-    @property
-    def noise_floor(self) -> float:
-        """Median relative disagreement of two halves of the samples; no error below it can be claimed."""
-        return noise_floor(dict(enumerate((*self.measured, *self.sentinels))))
-
-    def at_reference(self, reference_ms: float) -> "Session":
-        """Return the session with its labels as they would be at another reference time; raw samples stay."""
-        factor = reference_ms / self.reference_ms
-        measured, sentinels = (
-            tuple(_rescaled(entry, factor) for entry in group) for group in (self.measured, self.sentinels)
-        )
-        return replace(self, measured=measured, sentinels=sentinels, reference_ms=reference_ms)
-
-
-def _rescaled(measured: Measurement, factor: float) -> Measurement:
-    return replace(measured, latency_ms=measured.latency_ms * factor, stderr_ms=measured.stderr_ms * factor)
 
 
 @dataclass
@@ -148,6 +75,9 @@ def measure(
         DeviceUnavailable: the device is not on this machine.
     """
     protocol, clock = protocol or Protocol(), device.clock
+    if isinstance(device, Elsewhere):
+        yield from device.measure(architectures, image_size=image_size, batch=batch, protocol=protocol)
+        return
     start_s = clock()
     probes = [device.prepare(probe, PROBE_IMAGE) for probe in (reference(), *sentinels())]
     nets: dict[int, Runnable] = {-index: run for index, run in enumerate(probes) if index}
@@ -209,39 +139,6 @@ def scores(measured: Measurement) -> tuple[Score, ...]:
         Score("latency_p50_ms", measured.p50_ms, "ms", "measured"),
         Score("latency_p90_ms", measured.p90_ms, "ms", "measured"),
     )
-
-
-def joined(sessions: Sequence[Session]) -> tuple[Session, ...]:
-    """Return sessions that may be put together, all labels at the lowest of their reference times.
-
-    Raises:
-        DriftedSession: see `require_steady`.
-    """
-    reference_ms = min(session.reference_ms for session in sessions)
-    aligned = tuple(session.at_reference(reference_ms) for session in sessions)
-    for session in aligned[1:]:
-        require_steady(aligned[0], session)
-    return aligned
-
-
-def require_steady(first: Session, second: Session, *, maximum: float = MAXIMUM_DRIFT) -> None:
-    """Check that two sessions may be put together.
-
-    Raises:
-        DriftedSession: their devices differ, or a sentinel moved by more than `maximum`; says by how much.
-    """
-    differing = first.fingerprint.differences(second.fingerprint)
-    if differing:
-        raise DriftedSession(f"sessions of different devices cannot be put together: {differing}")
-    if len(first.sentinels) != len(second.sentinels) or not first.sentinels:
-        raise DriftedSession("a session without the same sentinels cannot be compared")
-    for index, (before, after) in enumerate(zip(first.sentinels, second.sentinels, strict=True)):
-        change = after.latency_ms / before.latency_ms - 1
-        if abs(change) > maximum:
-            raise DriftedSession(
-                f"sentinel {index + 1} moved by {change:+.1%} (at most {maximum:.0%} is allowed): "
-                f"{before.latency_ms:.3f} ms, then {after.latency_ms:.3f} ms; measure again when it is idle"
-            )
 
 
 def finished(events: Iterator[Progress | Session]) -> Session:

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.latency.device import Fingerprint
 from evaluators.latency.errors import InvalidSample, NewerPredictor, PredictorMismatch, TooFewSamples
 from evaluators.latency.features import PER_CLASS, Totals, matrix, overall, totals, vocabulary
+from evaluators.latency.fingerprint import Fingerprint
 from evaluators.latency.fit import RIDGES, fit_relative, held_out
 from evaluators.latency.intervals import Residuals
 from evaluators.latency.lowering import Lowering
@@ -165,9 +165,8 @@ class Predictor:
             raise NewerPredictor(
                 f"predictor: schema {version} is newer than {SCHEMA_VERSION}; upgrade neckline"
             )
-        fingerprint = record.pop("fingerprint")
         return Predictor(
-            fingerprint=Fingerprint(**{**fingerprint, "image": tuple(fingerprint["image"])}),
+            fingerprint=Fingerprint.from_record(record.pop("fingerprint")),
             lowering=Lowering(**record.pop("lowering")),
             rates={kind: tuple(rates) for kind, rates in record.pop("rates").items()},
             fallback=tuple(record.pop("fallback")),

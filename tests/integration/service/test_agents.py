@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import insert, update
+from sqlalchemy import update
 
 from evaluators import agent as client
 from evaluators.devices.remote import Remote
@@ -23,8 +23,8 @@ from service.identifiers import new_id
 from service.records import Device
 from service.remote_devices import open_device
 from service.store import Store
-from service.stores import agents, devices
-from service.tables import batches, jobs
+from service.stores import agents, devices, jobs
+from service.tables import batches
 from tests.unit.evaluators.latency.fake_agent import Fault, description, times
 
 CHANNELS = {3: 8, 4: 8, 5: 8}
@@ -44,11 +44,7 @@ def job(store: Store) -> str:
     """A job that batches belong to."""
     identifier = new_id()
     with store.database.write() as tx:
-        filled = {"id": identifier, "owner": "ada", "kind": "calibrate", "created_at": read_clock(tx)}
-        for column in jobs.columns:
-            if column.name not in filled and not column.nullable and column.default is None:
-                filled[column.name] = {} if column.type.python_type is dict else column.type.python_type()
-        tx.execute(insert(jobs).values(**filled))
+        jobs.enqueue(tx, jobs.NewJob(identifier, "calibrate", "ada", {}))
     return identifier
 
 

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from evaluators.latency.device import Device, Fingerprint, Runnable
+from evaluators.latency.device import Device, Runnable
+from evaluators.latency.fingerprint import Fingerprint
 from evaluators.latency.lowering import Lowering
 from search_space.architecture import Architecture
 from search_space.op import Size

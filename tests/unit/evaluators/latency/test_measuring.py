@@ -9,17 +9,8 @@ import pytest
 
 from evaluators.latency.affinity import on_quiet_cores, quietest
 from evaluators.latency.errors import DriftedSession, LatencyError
-from evaluators.latency.measuring import (
-    Progress,
-    Protocol,
-    Session,
-    collector_off,
-    finished,
-    joined,
-    measure,
-    require_steady,
-    scores,
-)
+from evaluators.latency.measuring import collector_off, finished, measure, scores
+from evaluators.latency.session import Progress, Protocol, Session, joined, require_steady
 from search_space.architecture import Architecture
 from search_space.space import Space
 from tests.unit.evaluators.latency.simulated import CHANNELS, IMAGE, Simulated
