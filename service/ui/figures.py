@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 from search.objectives import METRICS
 
@@ -165,6 +166,11 @@ def state_words(state: str) -> str:
     return str(state).replace("_", " ").capitalize()
 
 
+def capitalise(text: str) -> str:
+    """Return a sentence with its first letter raised and without a full stop, which the page sets itself."""
+    return (text[:1].upper() + text[1:]).rstrip(".")
+
+
 FILTERS: Mapping[str, Callable[..., str]] = {
     "number": number,
     "quantity": quantity,
@@ -174,4 +180,29 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "metric_unit": metric_unit,
     "neck": neck,
     "state_words": state_words,
+    "capitalise": capitalise,
 }
+
+
+def clock(seconds: float) -> str:
+    """Return a time of day in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S}"
+
+
+def event_words(kind: str, payload: Mapping[str, Any]) -> str:
+    """Return an event as a phrase."""
+    if kind == "evaluation":
+        values = payload.get("values") or {}
+        named = [
+            f"{metric_name(name)} {quantity(value, metric_unit(name))}" for name, value in values.items()
+        ]
+        title = origin(payload.get("origin", ""), 0).replace("#0", "A neck")
+        return f"{title}: {payload['error']}" if payload.get("error") else f"{title}: {', '.join(named[:3])}"
+    if kind == "state":
+        error = payload.get("error") or {}
+        return state_words(payload["state"]) + (f": {error['detail']}" if error.get("detail") else "")
+    if payload.get("notice"):
+        return str(payload["notice"])
+    return (
+        f"{payload.get('stage', 'step')} {payload.get('step', '')} of {payload.get('total', '')}".capitalize()
+    )

@@ -68,7 +68,8 @@ def data(
     found = fronts.points(search_id)
     document = points.document(store, search, found, points.view_of(search, found, x, y))
     state = str(api.get(search_id, caller, store).state)
-    names = {name: figures.metric_name(name) for name in document["metrics"]}
+    shown = {*document["metrics"], document["x"]["metric"], document["y"]["metric"]}
+    names = {name: figures.metric_name(name) for name in shown}
     return respond_json(
         request, document | {"state": state, "names": names, "sources": dict(figures.SOURCES)}
     )

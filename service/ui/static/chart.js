@@ -27,12 +27,17 @@ export function figure(data, state, selected, best) {
   const groups = { dominated: [], infeasible: [], front: [], baseline: [] };
   for (const row of data.rows) if (row.x !== null && row.y !== null) groups[kindOf(row)].push(row);
   const traces = [stairs(data, look)];
-  for (const kind of Object.keys(groups)) traces.push(scatter(kind, groups[kind], look, selected));
+  for (const kind of Object.keys(groups)) traces.push(scatter(kind, groups[kind], look, selected, data));
   traces.push(rings(data, state, best, look));
   return { traces, layout: layout(data, state, look) };
 }
 
-function scatter(kind, rows, look, selected) {
+/** Names stand on the side that better points would lie on, which the front leaves empty. */
+function labelPlace({ x, y }) {
+  return `${y.direction === "minimise" ? "bottom" : "top"} ${x.direction === "minimise" ? "left" : "right"}`;
+}
+
+function scatter(kind, rows, look, selected, data) {
   const { symbol, size, opacity, width } = SHAPES[kind];
   const detailed = kind === "front" || kind === "baseline";
   const bars = (key) => ({
@@ -42,7 +47,7 @@ function scatter(kind, rows, look, selected) {
   return {
     type: "scatter", name: NAMES[kind], uid: kind, mode: kind === "baseline" ? "markers+text" : "markers", hoverinfo: "none",
     x: rows.map((row) => row.x), y: rows.map((row) => row.y), customdata: rows.map((row) => row.id),
-    text: kind === "baseline" ? rows.map((row) => row.name) : undefined, textposition: "top center", cliponaxis: false,
+    text: kind === "baseline" ? rows.map((row) => row.name) : undefined, textposition: labelPlace(data), cliponaxis: false,
     textfont: { color: look.baseline, size: 12 },
     error_x: bars("xe"), error_y: bars("ye"),
     marker: { symbol, size, opacity, color: look[kind], line: { width, color: look[kind] } },

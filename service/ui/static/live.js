@@ -16,7 +16,7 @@ async function load() {
     for (const part of document.querySelectorAll("[data-live]")) {
       const other = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
       if (other && other.innerHTML !== part.innerHTML) replace(part, other);
-      if (other) Object.assign(part.dataset, other.dataset);
+      if (other) { Object.assign(part.dataset, other.dataset); part.hidden = other.hidden; }
     }
     return true;
   } catch {

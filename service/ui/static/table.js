@@ -35,7 +35,7 @@ export function choose(data, selected) {
   if (selected) return { rows: data.rows.filter((row) => selected.has(row.id)), title: "Selected in the chart" };
   const baselines = data.rows.filter((row) => row.isBaseline);
   const top = data.frontRows.length ? data.frontRows : data.nearestRows;
-  const title = data.frontRows.length ? "Front and published necks" : "Nearest to the constraints, and published necks";
+  const title = data.frontRows.length || !data.rows.length ? "Front and published necks" : "Nearest to the constraints, and published necks";
   return { rows: [...new Set([...top, ...baselines])], title };
 }
 
