@@ -21,7 +21,8 @@ Scans = dict[int, npt.NDArray[np.float32]]
 
 SMALLEST, LARGEST = 12, 72
 """Sides of a composed digit, pixels."""
-MOST_OBJECTS = 4
+OBJECTS = (3, 7)
+"""Fewest and most digits tried for an image; those that find no free place are left out."""
 VALIDATION_SHARE = 0.25
 NAMES = tuple(str(digit) for digit in range(10))
 
@@ -82,10 +83,9 @@ def _samples(spec: DigitsSpec, split: str, scans: Scans) -> Iterator[Sample]:
 
 
 def _compose(rng: np.random.Generator, size: int, scans: Scans) -> Sample:
-    """Return one image with one to four digits that do not overlap."""
+    """Return one image with digits that do not overlap."""
     canvas = Canvas(texture(rng, size))
-    wanted = int(rng.integers(1, MOST_OBJECTS + 1))
-    for _ in range(wanted):
+    for _ in range(int(rng.integers(OBJECTS[0], OBJECTS[1] + 1))):
         digit = int(rng.integers(10))
         # log-uniform: as many small digits as large ones
         side = round(float(np.exp(rng.uniform(np.log(SMALLEST), np.log(min(LARGEST, size * 0.6))))))

@@ -21,18 +21,20 @@ class LossSpec:
 
     Attributes:
         least_quality: the class target of a location that learns a box is its IoU, but at least this.
+        focus: exponent of the class term; 2 in the paper, but 1 learns classes sooner.
         box_weight: of the box term beside the class term.
         teacher_weight: of the terms against the teacher beside those against the labels, 0 to 1.
     """
 
     least_quality: float = 0.5
+    focus: float = 1.0
     box_weight: float = 1.0
     teacher_weight: float = 0.5
 
 
-def quality_focal(logits: Tensor, target: Tensor) -> Tensor:
-    """Return `|target - p|**2 * BCE(p, target)` summed, p the sigmoid of the logits."""
-    weight = (target - logits.sigmoid()).square()
+def quality_focal(logits: Tensor, target: Tensor, focus: float) -> Tensor:
+    """Return `|target - p|**focus * BCE(p, target)` summed, p the sigmoid of the logits."""
+    weight = (target - logits.sigmoid()).abs().pow(focus)
     return (weight * F.binary_cross_entropy_with_logits(logits, target, reduction="none")).sum()
 
 
@@ -52,7 +54,7 @@ def label_loss(outputs: Tensor, assignment: Assignment, spec: LossSpec) -> Tenso
     quality = iou(boxes.detach(), assignment.boxes[where]).clamp(min=spec.least_quality)
     target[(*where, assignment.labels[where])] = quality.to(target.dtype)
     count = max(len(assignment.image), 1)
-    return (quality_focal(logits, target) + spec.box_weight * box_term.sum()) / count
+    return (quality_focal(logits, target, spec.focus) + spec.box_weight * box_term.sum()) / count
 
 
 def teacher_loss(outputs: Tensor, teacher: Tensor, assignment: Assignment, spec: LossSpec) -> Tensor:
@@ -63,7 +65,7 @@ def teacher_loss(outputs: Tensor, teacher: Tensor, assignment: Assignment, spec:
     expected = _boxes(teacher.detach(), assignment)
     box_term = generalized_box_iou_loss(_boxes(outputs, assignment), expected, reduction="sum")
     count = max(len(where[0]), 1)
-    return (quality_focal(outputs[..., :classes], soft) + spec.box_weight * box_term) / count
+    return (quality_focal(outputs[..., :classes], soft, spec.focus) + spec.box_weight * box_term) / count
 
 
 def iou(boxes: Tensor, others: Tensor) -> Tensor:

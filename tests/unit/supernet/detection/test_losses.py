@@ -34,7 +34,7 @@ def outputs(logit: float, distance: float) -> torch.Tensor:
 def test_quality_focal_by_hand() -> None:
     logits, target = torch.tensor([0.0, 0.0]), torch.tensor([0.75, 0.0])
     expected = 0.25**2 * math.log(2) + 0.5**2 * math.log(2)
-    assert quality_focal(logits, target).item() == pytest.approx(expected)
+    assert quality_focal(logits, target, 2.0).item() == pytest.approx(expected)
 
 
 def test_a_perfect_answer_costs_nothing_and_each_error_costs() -> None:
@@ -51,7 +51,9 @@ def test_the_class_target_is_the_iou_but_at_least_its_floor() -> None:
     # distance 1 stride: a box of 16 x 16 around one of 8 x 8, IoU 1/4
     at_floor = label_loss(outputs(0.0, 1.0), assignment(), LossSpec(box_weight=0)).item()
     assert at_floor == pytest.approx(0, abs=1e-6)  # score 0.5 meets the floor of 0.5
-    lower = label_loss(outputs(0.0, 1.0), assignment(), LossSpec(box_weight=0, least_quality=0.0)).item()
+    lower = label_loss(
+        outputs(0.0, 1.0), assignment(), LossSpec(box_weight=0, least_quality=0.0, focus=2.0)
+    ).item()
     assert lower == pytest.approx(0.25**2 * math.log(2), rel=1e-4)
 
 

@@ -66,12 +66,14 @@ def test_single_path_draws_one() -> None:
 
 
 def test_sandwich_teaches_from_the_largest_and_ends_with_the_smallest() -> None:
-    draws = drawn(load_rule("sandwich", plan()), 3)
+    rule = load_rule("sandwich", plan(kickstart=0.25))
+    assert [[d.group for d in drawn(rule, step)] for step in (0, STEPS // 4 - 1)] == [["largest"]] * 2
+    draws = drawn(rule, STEPS // 4)
     assert [d.group for d in draws] == ["largest", "random", "random", "smallest"]
     assert draws[0].genotype == SPACE.largest() and draws[-1].genotype == SPACE.smallest()
     assert [d.teaches for d in draws] == [True, False, False, False]
     assert [d.learns for d in draws] == [False, True, True, True]
-    plain = drawn(load_rule("sandwich", plan(smallest=0, distillation=0)), 3)
+    plain = drawn(load_rule("sandwich", plan(smallest=0, distillation=0, kickstart=0)), 3)
     assert [d.group for d in plain] == ["largest", "random", "random", "random"]
     assert not any(d.teaches or d.learns for d in plain)
 
