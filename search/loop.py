@@ -31,8 +31,11 @@ def search(
     budget: Budget,
     history: Iterable[Evaluation] = (),
     baselines: Iterable[Baseline] = (),
+    first: Iterable[Evaluation] = (),
 ) -> Iterator[Evaluation]:
-    """Yield every new evaluation, baselines first, until the budget is spent or the space exhausted.
+    """Yield every new evaluation, until the budget is spent or the space exhausted.
+
+    Baselines come first, then the architectures of `first`, then what the strategy asks for.
 
     An architecture that `history` knows is not evaluated again. The executor stays open.
 
@@ -43,7 +46,7 @@ def search(
         WorkerFailed: no worker can be made.
     """
     chosen = load(strategy) if isinstance(strategy, str) else strategy
-    return _Run(problem, chosen, executor, budget, history).go(tuple(baselines))
+    return _Run(problem, chosen, executor, budget, history).go(tuple(baselines), tuple(first))
 
 
 class _Run:
@@ -64,12 +67,13 @@ class _Run:
         self.think_s, self.work_s = 0.0, 0.0
         self.anchors: tuple[Genotype, ...] = ()
 
-    def go(self, baselines: Sequence[Baseline]) -> Iterator[Evaluation]:
+    def go(self, baselines: Sequence[Baseline], first: Sequence[Evaluation]) -> Iterator[Evaluation]:
         if self.problem.constraints:
             rng = np.random.default_rng([self.problem.seed])
             self.anchors = (nearest_feasible(self.problem, rng).genotype,)
         try:
             self._submit(self._unknown(baselines))
+            self._submit(self._wanted(first))
             yield from self._finished()
             yield from self._generations() if self.strategy.generations else self._stream()
         finally:
@@ -92,6 +96,22 @@ class _Run:
                     position=len(found),
                 )
         return list(found.values())
+
+    def _wanted(self, first: Sequence[Evaluation]) -> list[Evaluation]:
+        """Return a pending evaluation, without predicted accuracy, of each architecture to begin with."""
+        new = {entry.key: entry for entry in first if entry.key not in self.archive}
+        spent = sum(not entry.is_baseline for entry in self.archive.values())
+        return [
+            replace(
+                entry,
+                scores=self.problem.cheap(entry.architecture),
+                origin="search",
+                state="pending",
+                generation=1,
+            )
+            for entry in list(new.values())[: self.budget.left(spent)]
+            if self.problem.feasible(entry)
+        ]
 
     def _generations(self) -> Iterator[Evaluation]:
         """Ask, wait for every answer, ask again; the last generation of a resumed history first."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import cast
 
 import numpy as np
@@ -13,6 +13,7 @@ from search.history import cost_table, members, scored
 from search.objectives import Constraint, Objective
 from search.pareto import trace
 from search.problem import Problem
+from search.surrogate.correlation import held_out
 
 SCHEMA_VERSION = 1
 MARGIN = 0.1
@@ -61,7 +62,10 @@ class ParetoFront:
         outside: Iterable[Outside] = (),
         rank_correlation: float | None = None,
     ) -> "ParetoFront":
-        """Return the front of `history`; empty where nothing meets the constraints."""
+        """Return the front of `history`; empty where nothing meets the constraints.
+
+        The rank correlation is worked out unless given.
+        """
         found = sorted(members(history, problem), key=lambda entry: tuple(problem.costs(entry)))
         volumes = hypervolumes(history, problem)
         return ParetoFront(
@@ -73,7 +77,7 @@ class ParetoFront:
             trace=volumes,
             baselines=tuple(entry for entry in history if entry.is_baseline),
             outside=tuple(outside),
-            rank_correlation=rank_correlation,
+            rank_correlation=held_out(problem, history) if rank_correlation is None else rank_correlation,
         )
 
     def to_json(self) -> str:
@@ -112,10 +116,6 @@ class ParetoFront:
             outside=tuple(Outside(**entry) for entry in record["outside"]),
             rank_correlation=record["rank_correlation"],
         )
-
-    def with_rank_correlation(self, tau: float | None) -> "ParetoFront":
-        """Return the same front with the accuracy model's held-out rank correlation."""
-        return replace(self, rank_correlation=tau)
 
 
 def _evaluations(records: object) -> tuple[Evaluation, ...]:

@@ -46,6 +46,11 @@ class Posterior:
     factor: Array
     alpha: Array
 
+    @property
+    def noise(self) -> float:
+        """Variance of an observation around the noise-free value."""
+        return self.scale**2 * float(np.exp(self.theta[2]))
+
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Return the mean and the covariance (Q,), (Q, Q) of the noise-free values at `points` (Q, D)."""
         across = self._kernel(points, self.inputs)
