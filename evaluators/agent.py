@@ -31,8 +31,10 @@ from typing import Any
 
 PROTOCOL_VERSION = 1
 RETRY_S = (1, 2, 5, 10, 30)
-Run = Callable[[], float]
-"""One inference; returns milliseconds."""
+Run = Callable[[], "tuple[float, float | None]"]
+"""One inference; returns milliseconds, and those of them in which other programs held the core (or None)."""
+Times = Callable[[], "tuple[list[float], list[float]]"]
+"""One visit; returns the times of its runs and their waits, both lists, the waits perhaps empty."""
 
 
 class Refused(Exception):
@@ -149,22 +151,26 @@ def load_model(model: Path, inputs: dict[str, list[int]], request: dict[str, Any
     rng = numpy.random.default_rng(0)
     features = {name: rng.standard_normal(shape, dtype=numpy.float32) for name, shape in inputs.items()}
 
-    def run() -> float:
-        begin = time.perf_counter()
+    alone = int(request["threads"]) == 1
+
+    def run() -> tuple[float, float | None]:
+        held, begin = time.thread_time(), time.perf_counter()
         session.run(None, features)
-        return (time.perf_counter() - begin) * 1e3
+        passed = time.perf_counter() - begin
+        wait = min(max(0.0, passed - (time.thread_time() - held)), 0.999 * passed)
+        return passed * 1e3, wait * 1e3 if alone else None
 
     return run, str(session.get_providers()[0])
 
 
-def command_runner(command: str, model: Path, runs: int) -> Callable[[], list[float]]:
+def command_runner(command: str, model: Path, runs: int) -> Times:
     """Return a visit by another program: its output is one time in ms a line, the first a warm-up."""
     filled = [part.format(model=str(model), runs=runs + 1) for part in shlex.split(command)]
 
-    def visit() -> list[float]:
+    def visit() -> tuple[list[float], list[float]]:
         done = subprocess.run(filled, capture_output=True, text=True, check=True, timeout=600)
         times = [float(line) for line in done.stdout.split()]
-        return times[1 : runs + 1]
+        return times[1 : runs + 1], []
 
     return visit
 
@@ -172,7 +178,7 @@ def command_runner(command: str, model: Path, runs: int) -> Callable[[], list[fl
 def measure(request: dict[str, Any], folder: Path, command: str | None = None) -> dict[str, Any]:
     """Return every raw time of a batch: visits in random order, the reference net just before each."""
     runs, rng = int(request["runs"]), random.Random(int(request["seed"]))
-    visits_of: dict[int, Callable[[], list[float]]] = {}
+    visits_of: dict[int, Times] = {}
     providers = set()
     for entry in request["models"]:
         model = folder / f"{entry['sha256']}.onnx"
@@ -194,16 +200,18 @@ def measure(request: dict[str, Any], folder: Path, command: str | None = None) -
     }
 
 
-def _visit(run: Run, runs: int) -> Callable[[], list[float]]:
-    def visit() -> list[float]:
+def _visit(run: Run, runs: int) -> Times:
+    def visit() -> tuple[list[float], list[float]]:
         run()
-        return [run() for _ in range(runs)]
+        found = [run() for _ in range(runs)]
+        waits = [wait for _, wait in found if wait is not None]
+        return [time_ms for time_ms, _ in found], waits
 
     return visit
 
 
 def _rounds(
-    visits_of: dict[int, Callable[[], list[float]]], count: int, rng: random.Random, start: float
+    visits_of: dict[int, Times], count: int, rng: random.Random, start: float
 ) -> list[dict[str, Any]]:
     reference, items = visits_of.pop(REFERENCE), []
     gc.disable()
@@ -211,9 +219,11 @@ def _rounds(
         order = sorted(visits_of)
         rng.shuffle(order)
         for item in order:
-            beside = reference()
+            beside, waited = reference()
             at_s = time.perf_counter() - start
-            items.append({"item": item, "at_s": at_s, "runs_ms": visits_of[item](), "reference_ms": beside})
+            runs, waits = visits_of[item]()
+            times = {"runs_ms": runs, "waits_ms": waits, "reference_ms": beside, "reference_waits_ms": waited}
+            items.append({"item": item, "at_s": at_s, **times})
     gc.enable()
     return items
 

@@ -1,5 +1,6 @@
 """ONNX Runtime's CPU provider on this machine."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
@@ -60,6 +61,10 @@ class OnnxRuntimeCpu(Device):
         return Fingerprint(
             self.name, processor(), "onnxruntime", version, self.threads, "float32", batch, image_size
         )
+
+    def busy(self) -> float | None:
+        """Return seconds that this thread has held a core; None with several threads."""
+        return time.thread_time() if self.threads == 1 else None
 
     @contextmanager
     def quiet(self) -> Iterator[None]:

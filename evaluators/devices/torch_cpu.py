@@ -1,5 +1,6 @@
 """Torch in eager mode on this machine's processor."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
@@ -42,6 +43,10 @@ class TorchCpu(Device):
             batch,
             image_size,
         )
+
+    def busy(self) -> float | None:
+        """Return seconds that this thread has held a core; None with several threads."""
+        return time.thread_time() if self.threads == 1 else None
 
     @contextmanager
     def quiet(self) -> Iterator[None]:

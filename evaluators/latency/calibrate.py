@@ -122,7 +122,7 @@ class _Calibrating:
             )
         every = [totals(self.device.lower(entry, self.image_size, self.batch)) for entry in self.pool]
         features = matrix(every, vocabulary(every))
-        design = Design(features, _expected(every))
+        design = Design(features, expected_times(every))
         for index in range(min(self.fixed + 2, len(self.pool), self.budget)):
             design.take(index)
         design.extend(min(DESIGNED, self.budget) - len(design.chosen))
@@ -178,7 +178,7 @@ class _Calibrating:
         )
 
 
-def _expected(every: Sequence[Totals]) -> Floats:
+def expected_times(every: Sequence[Totals]) -> Floats:
     """Return a guess of relative times before anything is measured: a kernel costs like 4 MMACs or 0.5 MB."""
     return np.asarray(overall(every) @ np.array([1.0, 0.25, 2.0, 1.0]))
 

@@ -54,6 +54,10 @@ class Device(ABC):
         """Return seconds from a fixed moment, by which inferences are timed."""
         return time.perf_counter()
 
+    def busy(self) -> float | None:
+        """Return seconds that this thread has held a core; None where inferences run elsewhere too."""
+        return None
+
     @contextmanager
     def quiet(self) -> Iterator[None]:
         """Hold the device still while it is measured: threads, affinity, clocks; undone at the end."""

@@ -1,6 +1,7 @@
 """Kernel lists as vectors: for each class of kernels its MACs, its bytes and its count."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,32 @@ def totals(kernels: Sequence[Kernel]) -> dict[str, tuple[float, float, float]]:
         macs, moved, count = found.get(kernel.kind, (0.0, 0.0, 0.0))
         found[kernel.kind] = (macs + kernel.macs * MEGA, moved + kernel.bytes * MEGA, count + 1)
     return found
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """Many necks as one matrix, ready for a vectorised prediction.
+
+    Attributes:
+        amounts: (necks, 1 + 3 * classes), see `matrix`.
+        classes: the classes of its columns, in order.
+    """
+
+    amounts: Floats
+    classes: tuple[str, ...]
+
+    @staticmethod
+    def of(every: Sequence[Totals]) -> "Lowered":
+        """Return the totals of necks as one matrix."""
+        classes = vocabulary(every)
+        return Lowered(matrix(every, classes), classes)
+
+    def __len__(self) -> int:
+        return len(self.amounts)
+
+    def repeated(self, times: int) -> "Lowered":
+        """Return every neck `times` times over."""
+        return Lowered(np.tile(self.amounts, (times, 1)), self.classes)
 
 
 def vocabulary(every: Sequence[Totals]) -> tuple[str, ...]:

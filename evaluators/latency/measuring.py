@@ -6,7 +6,7 @@ for seconds. So each neck is visited many times, the others in between; `samples
 
 import gc
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -23,9 +23,6 @@ from search_space.op import Size
 
 __all__ = ["Progress", "Protocol", "Session", "finished", "load_average", "measure", "scores"]
 
-Clock = Callable[[], float]
-
-
 LEAST_VISITS = 4
 """Visits that every neck gets even when time has run out."""
 
@@ -35,25 +32,31 @@ class _Bench:
     """The nets of one session, ready to be timed."""
 
     protocol: Protocol
-    clock: Clock
+    device: Device
     reference: Runnable
     nets: Mapping[int, Runnable]
     visits: list[Visit] = field(default_factory=list)
     start_s: float = 0.0
 
     def visit(self, item: int) -> None:
-        beside = self._times(self.reference)
-        at_s = self.clock() - self.start_s
-        self.visits.append(Visit(item, at_s, self._times(self.nets[item]), beside))
+        beside, waited = self._times(self.reference)
+        at_s = self.device.clock() - self.start_s
+        runs, waits = self._times(self.nets[item])
+        self.visits.append(Visit(item, at_s, runs, beside, waits, waited))
 
-    def _times(self, run: Runnable) -> tuple[float, ...]:
+    def _times(self, run: Runnable) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return raw times in ms and, where the device can tell, the waits for a core in them."""
+        clock, busy = self.device.clock, self.device.busy
         run()
-        times = []
+        times, waits = [], []
         for _ in range(self.protocol.runs):
-            begin = self.clock()
+            held, begin = busy(), clock()
             run()
-            times.append((self.clock() - begin) * 1e3)
-        return tuple(times)
+            passed, still = clock() - begin, busy()
+            times.append(passed * 1e3)
+            if held is not None and still is not None:
+                waits.append(min(max(0.0, passed - (still - held)), 0.999 * passed) * 1e3)
+        return tuple(times), tuple(waits)
 
     def unsettled(self) -> set[int]:
         found = measurements(self.visits, tolerance=self.protocol.tolerance)
@@ -84,7 +87,7 @@ def measure(
     for index, entry in enumerate(architectures):
         nets[index] = device.prepare(entry, image_size, batch)
         yield Progress("prepare", index + 1, len(architectures), clock() - start_s)
-    bench = _Bench(protocol, clock, probes[0], nets, start_s=clock())
+    bench = _Bench(protocol, device, probes[0], nets, start_s=clock())
     for done, total in _rounds(bench, device):
         yield Progress("measure", done, total, clock() - start_s)
     found = measurements(bench.visits, tolerance=protocol.tolerance)
@@ -103,7 +106,7 @@ def _rounds(bench: _Bench, device: Device) -> Iterator[tuple[int, int]]:
     rng = np.random.default_rng(protocol.seed)
     waiting = set(bench.nets)
     for number in range(1, protocol.most_visits + 1):
-        late = bench.clock() - bench.start_s > protocol.seconds
+        late = bench.device.clock() - bench.start_s > protocol.seconds
         if not waiting or (late and number > min(LEAST_VISITS, protocol.visits)):
             return
         with device.quiet(), collector_off():

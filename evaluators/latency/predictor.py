@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.latency.errors import InvalidSample, NewerPredictor, PredictorMismatch, TooFewSamples
-from evaluators.latency.features import PER_CLASS, Totals, matrix, overall, totals, vocabulary
+from evaluators.latency.features import PER_CLASS, Lowered, Totals, matrix, overall, totals, vocabulary
 from evaluators.latency.fingerprint import Fingerprint
 from evaluators.latency.fit import RIDGES, fit_relative, held_out
 from evaluators.latency.intervals import Residuals
@@ -89,19 +89,25 @@ class Predictor:
         """Return (megaMACs, megabytes, count) by class of kernels of a neck on this device."""
         return totals(self.lowering.kernels(architecture, self.fingerprint.image, self.fingerprint.batch))
 
-    def predict_totals(self, every: Sequence[Totals]) -> Floats:
-        """Return times (n,) in ms of necks given by their kernel totals; the vectorised call."""
-        classes = tuple(sorted(self.rates))
-        coefficients = np.array([self.base, *(rate for kind in classes for rate in self.rates[kind])])
-        times = matrix(every, classes) @ coefficients
-        for index, entry in enumerate(every):
-            for kind in entry.keys() - self.rates.keys():
-                times[index] += self._roofline(entry[kind])
+    def lowered(self, architectures: Sequence[Architecture]) -> Lowered:
+        """Return necks as the matrix that `predict_lowered` takes."""
+        return Lowered.of([self.totals(entry) for entry in architectures])
+
+    def predict_lowered(self, necks: Lowered) -> Floats:
+        """Return times (n,) in ms; the vectorised call."""
+        times = np.full(len(necks), self.base)
+        columns = necks.amounts[:, 1:].reshape(len(necks), -1, PER_CLASS)
+        known = [index for index, kind in enumerate(necks.classes) if kind in self.rates]
+        rates = np.array([self.rates[necks.classes[index]] for index in known]).reshape(-1, PER_CLASS)
+        times += np.einsum("nkp,kp->n", columns[:, known], rates)
+        for index in set(range(len(necks.classes))) - set(known):
+            macs, moved, count = (columns[:, index] * np.array(self.fallback)).T
+            times += np.maximum(macs, moved) + count
         return np.maximum(times, 1e-6)
 
-    def _roofline(self, amounts: Rates) -> float:
-        macs, moved, count = (a * rate for a, rate in zip(amounts, self.fallback, strict=True))
-        return max(macs, moved) + count
+    def predict_totals(self, every: Sequence[Totals]) -> Floats:
+        """Return times (n,) in ms of necks given by their kernel totals."""
+        return self.predict_lowered(Lowered.of(every))
 
     def times(self, architectures: Sequence[Architecture]) -> Floats:
         """Return predicted times (n,) in ms."""

@@ -26,12 +26,17 @@ class Visit:
         at_s: seconds since the session's start.
         runs_ms: raw times of the neck.
         reference_ms: raw times of the reference net.
+        waits_ms: the part of each of `runs_ms` during which other programs held the core; empty where the
+            device cannot tell.
+        reference_waits_ms: the same of `reference_ms`.
     """
 
     item: int
     at_s: float
     runs_ms: tuple[float, ...]
     reference_ms: tuple[float, ...]
+    waits_ms: tuple[float, ...] = ()
+    reference_waits_ms: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name, times in (("runs_ms", self.runs_ms), ("reference_ms", self.reference_ms)):
@@ -42,6 +47,20 @@ class Visit:
                     raise InvalidSample(
                         f"neck {self.item}, {name}[{index}]: a time must be positive, got {time_ms}"
                     )
+        for waits, times in ((self.waits_ms, self.runs_ms), (self.reference_waits_ms, self.reference_ms)):
+            sound = all(0 <= wait < time_ms for wait, time_ms in zip(waits, times, strict=False))
+            if len(waits) not in (0, len(times)) or not sound:
+                raise InvalidSample(f"neck {self.item}: waits {waits} do not fit times {times}")
+
+    @property
+    def lowest_ms(self) -> float:
+        """The shortest run, waits taken off."""
+        return _lowest(self.runs_ms, self.waits_ms)
+
+    @property
+    def lowest_reference_ms(self) -> float:
+        """The shortest run of the reference net, waits taken off."""
+        return _lowest(self.reference_ms, self.reference_waits_ms)
 
     def to_record(self) -> dict[str, object]:
         """Return the visit as JSON-ready values."""
@@ -55,13 +74,18 @@ class Visit:
             InvalidSample: a field is missing, or a time is not a positive number.
         """
         try:
-            runs, reference = (
+            times = [
                 tuple(float(x) for x in record[name])  # type: ignore[attr-defined]
-                for name in ("runs_ms", "reference_ms")
-            )
-            return cls(int(record["item"]), float(record["at_s"]), runs, reference)  # type: ignore[call-overload, arg-type]
+                for name in ("runs_ms", "reference_ms", "waits_ms", "reference_waits_ms")
+                if name in record
+            ]
+            return cls(int(record["item"]), float(record["at_s"]), *times)  # type: ignore[call-overload, arg-type]
         except (KeyError, TypeError) as error:
             raise InvalidSample(f"not a visit: {record!r}: {error!r}") from error
+
+
+def _lowest(times: Sequence[float], waits: Sequence[float]) -> float:
+    return min(a - b for a, b in zip(times, waits, strict=True)) if waits else min(times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +122,7 @@ class Measurement:
 
 def normaliser(visits: Sequence[Visit]) -> Floats:
     """Return, for each visit of a session in the order of time, the reference time around it in ms."""
-    lowest = np.array([min(visit.reference_ms) for visit in visits])
+    lowest = np.array([visit.lowest_reference_ms for visit in visits])
     padded = np.pad(lowest, NEIGHBOURS, mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEIGHBOURS + 1)
     return np.asarray(windows.min(axis=1))
@@ -135,7 +159,7 @@ def measurements(
 def _measurement(
     visits: Sequence[Visit], scale: Floats, tolerance: float, rng: np.random.Generator
 ) -> Measurement:
-    lowest = np.array([min(visit.runs_ms) for visit in visits]) * scale
+    lowest = np.array([visit.lowest_ms for visit in visits]) * scale
     label = float(np.quantile(lowest, LABEL_QUANTILE))
     error = standard_error(lowest, rng)
     raw = np.concatenate([visit.runs_ms for visit in visits])
@@ -162,7 +186,7 @@ def noise_floor(found: Mapping[int, Measurement], *, seed: int = 0) -> float:
 
 
 def _half_gaps(measured: Measurement, rng: np.random.Generator, splits: int = 4) -> list[float]:
-    lowest = np.array([min(v.runs_ms) / min(v.reference_ms) for v in measured.visits])
+    lowest = np.array([v.lowest_ms / v.lowest_reference_ms for v in measured.visits])
     if len(lowest) < 4:
         return []
     gaps = []

@@ -95,6 +95,20 @@ def test_a_time_that_is_not_positive_is_refused(time_ms: float) -> None:
         Visit(3, 0.0, (1.0,), (time_ms,))
 
 
+def test_waits_for_a_core_are_taken_off_the_label_only() -> None:
+    visits = [Visit(0, number, (3.0, 4.0), (2.0,), (1.0, 0.5), (1.0,)) for number in range(6)]
+    measured = measurements(visits)[0]
+    assert measured.latency_ms == pytest.approx(2.0)
+    assert reference_level(visits) == 1.0
+    assert measured.p50_ms == 3.5
+
+
+@pytest.mark.parametrize("waits", [(-0.1, 0.0), (0.0,), (0.0, 2.0)])
+def test_waits_that_do_not_fit_their_runs_are_refused(waits: tuple[float, ...]) -> None:
+    with pytest.raises(InvalidSample, match="do not fit"):
+        Visit(0, 0.0, (1.0, 2.0), (1.0,), waits)
+
+
 def test_a_visit_without_runs_is_refused() -> None:
     with pytest.raises(InvalidSample, match="no runs_ms"):
         Visit(0, 0.0, (), (1.0,))
