@@ -19,6 +19,8 @@ from search_space.stages.style import FUSIONS
 _SKIPS = ("none", "laterals", "previous")
 _PLACES = ("inside", "after")
 _DOWNS = ("pool2", "pool", "conv")
+_HEAD = 2
+"""Genes before those of the stages: width, number of stages."""
 _GENES_A_STAGE = len(Choice._fields)
 
 
@@ -56,42 +58,39 @@ class FusionGrid(PyramidSpace):
     @cached_property
     def genes(self) -> tuple[Gene, ...]:
         """The width, the number of stages, then for each stage the parts of its `Choice`."""
-        return tuple(gene for gene, _, _ in self._layout)
-
-    @cached_property
-    def _layout(self) -> tuple[tuple[Gene, int, str], ...]:
-        """Each gene, its stage (0: the whole neck) and its part."""
-        made = [
-            (Gene("width", self.widths, ordinal=True), 0, "width"),
-            (Gene("stages", self.stages, ordinal=True), 0, "stages"),
-        ]
-        for stage in range(1, max(self.stages) + 1):
-            values = zip(Choice._fields, self._values(stage), strict=True)
-            made += [(Gene(f"s{stage}_{part}", known), stage, part) for part, known in values]
+        made = [Gene("width", self.widths, ordinal=True), Gene("stages", self.stages, ordinal=True)]
+        for stage, known in enumerate(self._known, 1):
+            values = zip(Choice._fields, known, strict=True)
+            made += [Gene(f"s{stage}_{part}", choices) for part, choices in values]
         return tuple(made)
 
-    def _values(self, stage: int) -> list[tuple[str, ...]]:
-        """What a stage chooses from, by the fields of `Choice`."""
-        skips = self.skips if stage > 1 else ("none",)
-        return [self.paths, skips, self.fusions, self.ops, self.places, self.downs]
+    @cached_property
+    def _known(self) -> list[tuple[tuple[str, ...], ...]]:
+        """What each stage chooses from, by the fields of `Choice`."""
+        rest = (self.fusions, self.ops, self.places, self.downs)
+        skips = [("none",), *[self.skips] * (max(self.stages) - 1)]
+        return [(self.paths, some, *rest) for some in skips]
 
     def domain(self, index: int, genotype: Sequence[int]) -> Sequence[int]:
         """Return the choices that mean something: of stages in use, where the stage's path asks for them."""
-        gene, stage, part = self._layout[index]
-        if stage and stage > self.stages[genotype[1]]:
-            return ()
-        if not stage or part == "path":
-            return range(len(gene.choices))
-        return self._domains[stage, part, genotype[2 + _GENES_A_STAGE * (stage - 1)]]
+        stage, path, domains = self._domains[index]
+        return () if stage > self.stages[genotype[1]] else domains[genotype[path]]
 
     @cached_property
-    def _domains(self) -> dict[tuple[int, str, int], Sequence[int]]:
-        """The choices of a stage's part that differ in function, by the stage's path."""
-        found: dict[tuple[int, str, int], Sequence[int]] = {}
+    def _domains(self) -> list[tuple[int, int, list[Sequence[int]]]]:
+        """For each gene its stage (0: none), the gene of its stage's path, its choices by that path.
+
+        A choice is left out where another one is the same function.
+        """
+        found: list[tuple[int, int, list[Sequence[int]]]] = []
+        for gene in self.genes[:_HEAD]:
+            choices = range(len(gene.choices))
+            found.append((0, 0, [choices] * len(self.widths)))
         for stage in range(1, max(self.stages) + 1):
-            for index, path in enumerate(self.paths):
-                for part, choices in self._meaning(stage, path).items():
-                    found[stage, part, index] = choices
+            path = len(found)
+            meanings = [self._meaning(stage, name) for name in self.paths]
+            found.append((stage, 0, [range(len(self.paths))] * len(self.widths)))
+            found += [(stage, path, [meaning[part] for meaning in meanings]) for part in Choice._fields[1:]]
         return found
 
     def _meaning(self, stage: int, path: str) -> dict[str, Sequence[int]]:
@@ -120,7 +119,7 @@ class FusionGrid(PyramidSpace):
 
     def choices(self, stage: int) -> Iterator[Choice]:
         """Yield every canonical choice of a stage."""
-        values = self._values(stage)
+        values = self._known[stage - 1]
         for index, path in enumerate(self.paths):
             ranges = [choices or (0,) for choices in self._meaning(stage, path).values()]
             for picked in product((index,), *ranges):
@@ -138,7 +137,7 @@ class FusionGrid(PyramidSpace):
 
     def _choice(self, chosen: Sequence[int], stage: int) -> Choice:
         picked = chosen[_GENES_A_STAGE * (stage - 1) : _GENES_A_STAGE * stage]
-        return Choice(*(known[index] for known, index in zip(self._values(stage), picked, strict=True)))
+        return Choice(*(known[index] for known, index in zip(self._known[stage - 1], picked, strict=True)))
 
     def build(self, width: int, choices: Sequence[Choice]) -> Architecture:
         """Return the neck of a width and the choices of its stages."""
@@ -164,7 +163,7 @@ class FusionGrid(PyramidSpace):
         made = [index_of("width", self.widths, width), index_of("stages", self.stages, len(choices))]
         for stage, choice in enumerate(choices, 1):
             meaning = {"path": (0,), **self._meaning(stage, choice.path)} if choice.path in PATHS else {}
-            for part, known, value in zip(Choice._fields, self._values(stage), choice, strict=True):
+            for part, known, value in zip(Choice._fields, self._known[stage - 1], choice, strict=True):
                 matters = meaning.get(part) or value in known
                 made.append(index_of(f"s{stage}_{part}", known, value) if matters else 0)
         return self.canonical(made + [0] * (len(self.genes) - len(made)))

@@ -176,7 +176,7 @@ def scale_equalizing(stage: Stage) -> Levels:
     """y_l = K1 x_l + K2(stride 2) x_{l-1} + up(K0 x_{l+1}), kernels shared by all levels (SEPC, 2020)."""
     levels, here = stage.levels, stage.here
     kernels = {
-        name: styles.conv(_bare(stage), stage.width, 3, f"{stage.name}_se_{name}", stride)
+        name: styles.conv(styles.bare(stage.style), stage.width, 3, f"{stage.name}_se_{name}", stride)
         for name, stride in (("same", 1), ("below", 2), ("above", 1))
     }
     made = {}
@@ -190,10 +190,6 @@ def scale_equalizing(stage: Stage) -> Levels:
         after = (*styles.norm(stage.style, f"{stage.name}_l{level}_se"), *styles.rectified(stage.style))
         made[level] = stage.add(level, "", arrivals, Sum(), after)
     return made
-
-
-def _bare(stage: Stage) -> styles.Style:
-    return styles.Style(norm="none", act="none", resize=stage.style.resize)
 
 
 def skip(stage: Stage) -> Levels:

@@ -1,6 +1,6 @@
 """What all nodes of a space have in common, and the shared operations that follow from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, get_args
 
@@ -75,6 +75,12 @@ def among(option: str, given: object, known: tuple[object, ...]) -> None:
 
 
 _interned = lru_cache(maxsize=1 << 16)
+
+
+@_interned
+def bare(style: Style) -> Style:
+    """Return the style without norm and activation."""
+    return replace(style, norm="none", act="none")
 
 
 @_interned

@@ -1,0 +1,44 @@
+"""Random architectures of every space run, are counted and extracted exactly, and keys tell functions apart.
+
+`python -m benchmarks.space` does the same at 1,000 and 10,000 architectures a space.
+"""
+
+import pytest
+
+from benchmarks.pairing import outputs_differ, paired
+from benchmarks.space import false_keys, faults, features_of
+from search_space import spaces
+from search_space.space import Space
+from search_space.spaces.fusion_grid import FusionGrid
+
+every_space = pytest.mark.parametrize("name", spaces.names())
+
+
+@every_space
+def test_random_architectures_run_are_counted_and_extracted(name: str) -> None:
+    assert list(faults(Space.load(name), 8, seed=11)) == []
+
+
+@every_space
+def test_keys_tell_functions_apart(name: str) -> None:
+    wrong, _ = false_keys(Space.load(name), 1000, seed=12)
+    assert wrong == 0
+
+
+def test_orders_of_cells_are_one_function() -> None:
+    wrong, twins = false_keys(Space.load("merging_cells"), 100, seed=13)
+    assert wrong == 0
+    assert twins > 5
+
+
+def test_the_check_of_keys_sees_a_difference() -> None:
+    space = FusionGrid()
+    fpn, pafpn = (space.architecture(space.baselines()[name]) for name in ("fpn", "pafpn"))
+    assert paired(fpn, pafpn) is None
+    pairs = paired(pafpn, pafpn)
+    assert pairs
+    assert not outputs_differ(pafpn, pafpn, pairs, features_of(space, 33, 65))
+    wrong = dict(pairs)
+    first, second = [path for path in pairs if path.endswith("conv") and "s2" in path][:2]
+    wrong[first], wrong[second] = pairs[second], pairs[first]
+    assert outputs_differ(pafpn, pafpn, wrong, features_of(space, 33, 65))
