@@ -30,6 +30,7 @@ class Published:
         image_size: height and width, pixels.
         parameters: learnable numbers.
         gmacs: 1e9 multiply-accumulates of convolutions.
+        open: why our neck differs from the row, where it is known to.
     """
 
     label: str
@@ -39,6 +40,7 @@ class Published:
     image_size: Size = (640, 640)
     parameters: int
     gmacs: float
+    open: str = ""
 
     def build(self) -> Architecture:
         """Return the architecture of the row."""
@@ -49,6 +51,26 @@ def convolution_macs(architecture: Architecture, image_size: Size) -> int:
     """Return the multiply-accumulates of convolutions only, for one image."""
     steps = architecture.steps(image_size)
     return sum(step.op.macs(step.inputs, step.output) for step in steps if step.op.kind in _CONVOLUTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A row beside what we build."""
+
+    row: Published
+    parameters: int
+    gmacs: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether parameters are equal and GMACs within 0.5 %."""
+        return self.parameters == self.row.parameters and abs(self.gmacs / self.row.gmacs - 1) <= 0.005
+
+
+def compare(row: Published) -> Comparison:
+    """Return the row's numbers as we count them."""
+    made = row.build()
+    return Comparison(row, made.parameters(), convolution_macs(made, row.image_size) / 1e9)
 
 
 def _three(low: int, mid: int, high: int) -> dict[int, int]:
@@ -108,6 +130,7 @@ ROWS: tuple[Published, ...] = (
         options={"deployed": True},
         parameters=5_712_704,
         gmacs=4.101,
+        open="the widths of T's stages are not stated",
     ),
     Published(
         label="rep_gfpn S deployed",
@@ -156,7 +179,12 @@ ROWS: tuple[Published, ...] = (
     ),
     Published(label="opa_fpn 112", name="opa_fpn", channels=RESNET50, parameters=5_033_874, gmacs=39.6),
     Published(
-        label="rev_fp + csn, deformable", name="rcnet", channels=_C35, parameters=7_665_346, gmacs=10.309
+        label="rev_fp + csn, deformable",
+        name="rcnet",
+        channels=_C35,
+        parameters=7_665_346,
+        gmacs=10.309,
+        open="the inner widths of its contexts are not stated",
     ),
     Published(
         label="sepc lite",

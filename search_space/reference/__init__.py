@@ -14,7 +14,10 @@ from types import ModuleType
 from typing import cast
 
 from search_space.architecture import Architecture
-from search_space.errors import UnknownName, near
+from search_space.errors import InvalidArchitecture, UnknownName, near
+
+_FREE = ("norm", "widths", "width")
+"""Options that take values of several kinds; what they are given to checks them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +65,10 @@ def build(name: str, channels: Mapping[int, int], **options: object) -> Architec
     """
     file, preset = _resolve(name)
     known = _defaults(file)
-    for option in options:
+    for option, value in options.items():
         if option not in known:
             raise UnknownName(f"neck '{file}' has no option '{option}'{near(option, known)}")
+        _check_value(file, option, value, known[option])
     made = _module(file).build(dict(channels), **{**preset, **options})
     assert isinstance(made, Architecture), f"{file} built {type(made)}"
     return made
@@ -80,6 +84,21 @@ def _resolve(name: str) -> tuple[str, Mapping[str, object]]:
     if variant not in known:
         raise UnknownName(f"neck '{file}' has no variant '{variant}'{near(variant, known)}")
     return file, known[variant]
+
+
+def _check_value(file: str, option: str, value: object, default: object) -> None:
+    """Refuse a value of another kind than the default's, which the builder would trip over."""
+    kinds = {bool: bool, int: int | None, float: int | float, str: str | None}
+    wanted = kinds.get(type(default))
+    counted = isinstance(value, bool) and wanted is not bool
+    if option == "repeats" and (not isinstance(value, int) or counted or value < 1):
+        raise InvalidArchitecture(f"neck '{file}': repeats is a number of one or more, got {value!r}")
+    if option in _FREE or wanted is None:
+        return
+    if counted or not isinstance(value, wanted):
+        raise InvalidArchitecture(
+            f"neck '{file}': option '{option}' is {value!r}, but its default is {default!r}; give such a value"
+        )
 
 
 def _module(name: str) -> ModuleType:

@@ -42,6 +42,37 @@ def test_option_that_cannot_be(option: dict[str, object], message: str) -> None:
         reference.build("fpn", CHANNELS, **option)
 
 
+@pytest.mark.parametrize(
+    ("name", "option", "message"),
+    [
+        ("fpn", {"width": 0}, "width must be positive, got 0"),
+        ("fpn", {"more": "two"}, "option 'more' is 'two', but its default is 0"),
+        ("fpn", {"more": True}, "option 'more' is True"),
+        ("bifpn", {"repeats": 0}, "repeats is a number of one or more, got 0"),
+        ("rep_gfpn", {"deployed": "yes"}, "option 'deployed' is 'yes'"),
+        (
+            "rep_gfpn",
+            {"widths": (8, 8)},
+            r"three levels of the backbone and widths, got \[3, 4, 5\], \(8, 8\)",
+        ),
+        ("bfp", {"refine_level": 9}, r"refine_level 9 is not one of the levels \[3, 4, 5\]"),
+        ("opa_fpn", {"paths": ("top_down", "none")}, "2 paths do not bring something to each"),
+        ("opa_fpn", {"paths": ("topdown",)}, "unknown path 'topdown'; did you mean 'top_down'"),
+        ("csn", {"width": 24}, "a width that 16 divides"),
+        ("nas_fpn", {"levels": (3, 6)}, "nas_fpn has five levels"),
+    ],
+)
+def test_options_of_other_necks(name: str, option: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidArchitecture, match=message):
+        reference.build(name, CHANNELS, **option)
+
+
+@pytest.mark.parametrize("name", reference.files())
+def test_a_backbone_without_levels_is_refused(name: str) -> None:
+    with pytest.raises(InvalidArchitecture):
+        reference.build(name, {})
+
+
 def test_level_below_the_backbones() -> None:
     with pytest.raises(
         LevelOutOfRange, match=r"need level 2 of the backbone, which offers level 3 \(64 chann"
