@@ -97,7 +97,7 @@ def _check_value(file: str, option: str, value: object, default: object) -> None
         return
     if counted or not isinstance(value, wanted):
         raise InvalidArchitecture(
-            f"neck '{file}': option '{option}' is {value!r}, but its default is {default!r}; give such a value"
+            f"neck '{file}': option '{option}' is {value!r}, but its default is {default!r}; give one such"
         )
 
 
