@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 
-from service.ui import assets, pareto, searches, submit
+from service.ui import assets, pareto, searches, submit, subnets
 from service.ui.page import Look, PageRoute
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-for part in (submit, searches, pareto):
+for part in (submit, searches, pareto, subnets):
     router.include_router(part.router)
 
 
