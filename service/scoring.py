@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -14,7 +14,7 @@ from evaluators.latency.predictor import Predictor
 from evaluators.score import Score
 from search_space.architecture import Architecture
 from service import trained
-from service.records import Revisions, Search, Supernet
+from service.records import Device, Revisions, Search, Supernet
 from service.store import Store
 from service.stores import datasets, devices, searches, supernets
 
@@ -66,8 +66,7 @@ class Bench:
     factory: Callable[[], Scorer]
     costs: Scorer
     revisions: Revisions
-    device_kind: str | None = None
-    device_spec: Mapping[str, Any] = field(default_factory=dict)
+    device: Device | None = None
 
 
 def open_bench(store: Store, search_id: str) -> Bench:
@@ -97,8 +96,7 @@ def open_bench(store: Store, search_id: str) -> Bench:
         ScorerFactory(str(workdir), dataset.folder, store.settings.torch_threads),
         Costs(image_size, model),
         revisions,
-        None if device is None else device.kind,
-        {} if device is None else device.spec,
+        device,
     )
 
 

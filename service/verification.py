@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import structlog
 
-from evaluators import devices as plugins
 from evaluators.latency.device import Device
 from evaluators.latency.errors import LatencyError
 from evaluators.latency.measuring import Protocol, Session, measure, scores
 from evaluators.score import Score
 from search_space.architecture import Architecture
+from service.remote_devices import open_device
 from service.scoring import Bench
 from service.work import Work
 
-MOST = 64
+MOST = 48
 SESSION_S = 60.0
 log = structlog.get_logger("verification")
 
@@ -24,11 +24,10 @@ def measured_scores(
     work: Work, bench: Bench, architectures: Sequence[Architecture]
 ) -> list[tuple[Score, ...]]:
     """Return measured latencies of the first architectures, none where the device is not here any more."""
-    assert bench.device_kind is not None
-    if not architectures:
+    if bench.device is None or not architectures:
         return []
     try:
-        device = plugins.load(bench.device_kind, threads=bench.device_spec["threads"])
+        device = open_device(work.store, bench.device, work.job.id, check=work.check)
         return _measure(work, bench, device, architectures[:MOST])
     except LatencyError as error:
         log.warning("front.unmeasured", reason=str(error))
@@ -40,7 +39,8 @@ def _measure(
     work: Work, bench: Bench, device: Device, architectures: Sequence[Architecture]
 ) -> list[tuple[Score, ...]]:
     protocol = Protocol(visits=8, most_visits=12, seconds=SESSION_S)
-    batch = bench.device_spec["batch"]
+    assert bench.device is not None
+    batch = bench.device.spec["batch"]
     for event in measure(device, architectures, image_size=bench.image_size, batch=batch, protocol=protocol):
         if isinstance(event, Session):
             return [scores(measured) for measured in event.measured]

@@ -16,6 +16,7 @@ def command(
     budget_ms: Annotated[
         float | None, typer.Option(help="Latency of the chosen neck; FPN's if unset.")
     ] = None,
+    bound_ms: Annotated[float, typer.Option(help="Latency that no neck of the search may exceed.")] = 2.0,
     kill_worker: Annotated[bool, typer.Option(help="Kill the worker in the middle of the search.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
 ) -> None:
@@ -27,7 +28,9 @@ def command(
     from service.demo.run import Choices, DemoFailed, demonstrate
 
     console = Console()
-    choices = Choices(data, steps, images, evaluations, budget_ms, kill_worker, seed)
+    if not console.is_terminal:
+        console.width = 120
+    choices = Choices(data, steps, images, evaluations, budget_ms, bound_ms, kill_worker, seed)
     try:
         demonstrate(choices, console)
     except (ApiError, DemoFailed, JobFailed, NotReady) as error:

@@ -31,6 +31,7 @@ class Choices:
         steps: optimizer steps of the supernet's training.
         images: training images.
         evaluations: architectures that the search scores.
+        bound_ms: latency that no neck of the search may exceed.
         budget_ms: latency that the chosen neck may have; FPN's measured one when None.
         kill_worker: kill the worker in the middle of the search.
         seed: of the search.
@@ -41,6 +42,7 @@ class Choices:
     images: int
     evaluations: int
     budget_ms: float | None
+    bound_ms: float
     kill_worker: bool
     seed: int
 
@@ -63,9 +65,9 @@ def demonstrate(choices: Choices, console: Console) -> None:
         front = client.pareto(search.id)
         console.print(front_table(front))
         chosen, budget_ms = _choose(front, choices.budget_ms)
-        console.print(f"\nBest neck within {budget_ms:.3f} ms: {describe(chosen)}")
+        console.print(f"\nBest neck within {budget_ms:.3f} ms: {describe(chosen)}", soft_wrap=True)
         _use(client, chosen, choices.data, console)
-        console.print(f"\nThe search's pages: {service.address}/searches/{search.id}")
+        console.print(f"\nThe search's pages: {service.address}/searches/{search.id}", soft_wrap=True)
     console.print("The service has ended. To see the pages, start it again on the same data:")
     console.print(f"  neckline serve --data {choices.data}")
     console.print(f"[green]Done in {time.monotonic() - began_s:.0f} s.[/green]")
@@ -81,6 +83,7 @@ def _search(choices: Choices, service: Service, client: Client, console: Console
             label="demo",
             devices=[DEVICE],
             objectives=["ap", "latency_ms"],
+            constraints=[{"metric": "latency_ms", "upper": choices.bound_ms}],
             baselines=["fpn", "pafpn", "bifpn"],
             budget={"evaluations": choices.evaluations},
             seed=choices.seed,

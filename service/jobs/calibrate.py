@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
-from evaluators import devices as plugins
 from evaluators.latency.calibrate import Calibration, calibrate
 from evaluators.latency.errors import LatencyError
 from evaluators.latency.measuring import Protocol
 from search_space.space import Space
 from service import trained
 from service.records import Device
+from service.remote_devices import open_device
 from service.stores import devices, jobs
 from service.work import JobFailed, Outcome, Work
 
@@ -56,7 +56,7 @@ def _subject(work: Work) -> tuple[Device, dict[str, Any]]:
 
 def _measured(work: Work, device: Device, card: dict[str, Any]) -> Calibration:
     space = Space.load(card["space"])
-    plugin = plugins.load(device.kind, threads=device.spec["threads"])
+    plugin = open_device(work.store, device, work.job.id, check=work.check)
     baselines = [space.architecture(genotype) for genotype in space.baselines().values()]
     events = calibrate(
         plugin,

@@ -159,7 +159,7 @@ def measure_front(work: Work, bench: Bench, front: ParetoFront) -> dict[str, Any
     """Measure the front's members and the baselines on the device, store their scores, return the labels
     by key.
     """
-    if bench.device_kind is None:
+    if bench.device is None:
         return {}
     from service.verification import measured_scores
 
