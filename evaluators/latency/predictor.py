@@ -13,6 +13,7 @@ from evaluators.latency.features import PER_CLASS, Lowered, Totals, matrix, over
 from evaluators.latency.fingerprint import Fingerprint
 from evaluators.latency.fit import RIDGES, fit_relative, held_out
 from evaluators.latency.intervals import Residuals
+from evaluators.latency.kernels import Kernel
 from evaluators.latency.lowering import Lowering
 from evaluators.score import Score
 from search_space.architecture import Architecture
@@ -87,7 +88,11 @@ class Predictor:
 
     def totals(self, architecture: Architecture) -> dict[str, Rates]:
         """Return (megaMACs, megabytes, count) by class of kernels of a neck on this device."""
-        return totals(self.lowering.kernels(architecture, self.fingerprint.image, self.fingerprint.batch))
+        return totals(self.kernels(architecture))
+
+    def kernels(self, architecture: Architecture) -> tuple[Kernel, ...]:
+        """Return the kernels that this device runs for a neck."""
+        return self.lowering.kernels(architecture, self.fingerprint.image, self.fingerprint.batch)
 
     def lowered(self, architectures: Sequence[Architecture]) -> Lowered:
         """Return necks as the matrix that `predict_lowered` takes."""
