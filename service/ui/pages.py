@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 
-from service.ui import assets, pareto, searches, submit, subnets
+from service.ui import assets, datasets, devices, pareto, searches, submit, subnets
 from service.ui.page import Look, PageRoute
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-for part in (submit, searches, pareto, subnets):
+for part in (submit, searches, pareto, subnets, devices, datasets):
     router.include_router(part.router)
 
 

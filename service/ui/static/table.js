@@ -14,7 +14,7 @@ export const WORDS = { front: "on the front", dominated: "dominated", infeasible
 export function mark(kind) {
   const space = "http://www.w3.org/2000/svg";
   const made = document.createElementNS(space, "svg");
-  made.setAttribute("class", "mark");
+  made.setAttribute("class", "glyph");
   made.setAttribute("viewBox", "0 0 12 12");
   made.setAttribute("role", "img");
   made.setAttribute("aria-label", WORDS[kind]);
