@@ -10,10 +10,12 @@ from search_space.architecture import Architecture, Edge, Input, Node
 from search_space.errors import InvalidSpace, NotInSpace
 from search_space.matching import Matcher
 from search_space.op import Op
+from search_space.ops import op_class
+from search_space.ops.ela import EfficientLocalAttention
 from search_space.space import Genotype, Space
 from search_space.stages import style as styles
-from search_space.stages.stage import Emit
-from search_space.stages.style import ActForm, NormForm, Order, Style, among
+from search_space.stages.stage import Block, Emit
+from search_space.stages.style import ATTENTIONS, ActForm, NormForm, Order, Style, among
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -26,6 +28,7 @@ class PyramidSpace(Space):
         widths: channels of the whole neck to choose from.
         ops: node operations to choose from, see `stages.style.OPS`; conv and dw stand for any kernel.
         kernels: sides of kernels that `ops` may have, in pixels; default: any.
+        attentions: what may stand after a node's operation, see `stages.style.ATTENTIONS`.
         norm: none, batch, sync, frozen or group.
         groups: of a group norm; they divide every width.
         act: the activation, or none.
@@ -40,6 +43,7 @@ class PyramidSpace(Space):
     widths: tuple[int, ...] = (32, 48, 64)
     ops: tuple[str, ...] = ("conv1", "dw3", "dw5", "conv3")
     kernels: tuple[int, ...] = ()
+    attentions: tuple[str, ...] = ("none",)
     norm: NormForm = "batch"
     groups: int = 16
     act: ActForm = "relu"
@@ -54,11 +58,27 @@ class PyramidSpace(Space):
         self._set("kernels", whole_numbers("kernels", self.kernels) if self.kernels else ())
         self._set("ops", _op_names(self.ops, self.kernels))
         self._set("levels", _levels(self.levels, self.channels))
+        self.choose("attentions", ATTENTIONS)
         among("extra", [self.extra], tuple(EXTRAS))
-        bad = [width for width in self.widths if self.norm == "group" and width % self.groups]
-        if bad:
-            raise InvalidSpace(f"{self.groups} groups of the norm do not divide the widths {bad}")
+        self._check_groups()
+        self.refuse_unexportable([name for name in self.attentions if name != "none"])
         self._set("style", Style(self.norm, self.groups, self.act, self.order, self.resize))
+
+    def _check_groups(self) -> None:
+        of_ela = EfficientLocalAttention().groups
+        for groups, what, used in (
+            (self.groups, "the norm", self.norm == "group"),
+            (of_ela, "the attention 'ela'", "ela" in self.attentions),
+        ):
+            bad = [width for width in self.widths if used and width % groups]
+            if bad:
+                raise InvalidSpace(f"{groups} groups of {what} do not divide the widths {bad}")
+
+    def refuse_unexportable(self, kinds: Sequence[str]) -> None:
+        """Raise `InvalidSpace` where a kind of operation cannot be exported and `export_safe` is set."""
+        bad = [kind for kind in kinds if self.export_safe and not op_class(kind).export_safe]
+        if bad:
+            raise InvalidSpace(f"ONNX cannot express {bad}: leave them out, or set export_safe to false")
 
     def _set(self, option: str, value: object) -> None:
         object.__setattr__(self, option, value)
@@ -72,6 +92,17 @@ class PyramidSpace(Space):
         given = getattr(self, option)
         among(option, given, tuple(known))
         self._set(option, tuple(value for value in known if value in given))
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """Every operation with every attention."""
+        return [Block(op, attention) for op in self.ops for attention in self.attentions]
+
+    @property
+    def full_block(self) -> Block:
+        """The 3x3 convolution that hand-made necks have, or the space's last operation, without attention."""
+        op = "conv3" if "conv3" in self.ops else self.ops[-1]
+        return Block(op, "none" if "none" in self.attentions else self.attentions[0])
 
     @cached_property
     def offered(self) -> list[int]:

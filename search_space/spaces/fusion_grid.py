@@ -67,7 +67,7 @@ class FusionGrid(PyramidSpace):
     @cached_property
     def _known(self) -> list[tuple[tuple[str, ...], ...]]:
         """What each stage chooses from, by the fields of `Choice`."""
-        rest = (self.fusions, self.ops, self.places, self.downs)
+        rest = (self.fusions, self.ops, self.attentions, self.places, self.downs)
         skips = [("none",), *[self.skips] * (max(self.stages) - 1)]
         return [(self.paths, some, *rest) for some in skips]
 
@@ -102,6 +102,7 @@ class FusionGrid(PyramidSpace):
             "skip": range(len(skips)),
             "fusion": range(len(self.fusions)) if means.fuses else (),
             "op": range(len(self.ops)) if means.fuses else (),
+            "attention": range(len(self.attentions)) if means.fuses else (),
             "place": range(len(self.places)) if means.recursive else (),
             "down": range(len(self.downs)) if means.shrinks else (),
         }
@@ -237,15 +238,16 @@ class FusionGrid(PyramidSpace):
 def _designs(space: FusionGrid) -> dict[str, list[Choice]]:
     full, light = _first(space.ops, "conv3"), _first(space.ops, "dw3")
     fast, pool = _first(space.fusions, "fast"), _first(space.downs, "pool", "pool2")
-    fpn = Choice("top_down", "none", "sum", full, "after", pool)
-    down = Choice("top_down", "none", fast, light, "inside", pool)
-    up = Choice("bottom_up", "laterals", fast, light, "inside", pool)
+    fpn = Choice("top_down", "none", "sum", full, "none", "after", pool)
+    down = Choice("top_down", "none", fast, light, "none", "inside", pool)
+    up = down._replace(path="bottom_up", skip="laterals")
+    pool2 = _first(space.downs, "pool2", "pool")
     return {
         "fpn": [fpn],
-        "pafpn": [fpn, Choice("bottom_up", "none", "sum", full, "after", _first(space.downs, "conv"))],
+        "pafpn": [fpn, fpn._replace(path="bottom_up", down=_first(space.downs, "conv"))],
         "bifpn": [down, up],
         "bifpn_2": [down, up, down, up._replace(skip="previous")],
-        "rev_fp": [Choice("reverse", "none", "sum", full, "inside", _first(space.downs, "pool2", "pool"))],
+        "rev_fp": [fpn._replace(path="reverse", place="inside", down=pool2)],
     }
 
 

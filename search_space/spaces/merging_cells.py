@@ -13,11 +13,12 @@ from search_space.pyramid import PyramidSpace, index_of, whole_numbers
 from search_space.space import Gene, Genotype
 from search_space.stages.cells import Cell, Merging, Stack, Version
 from search_space.stages.reading import readings
+from search_space.stages.stage import Block
 from search_space.stages.style import among
 
 _FUSIONS = ("sum", "gate")
-_HEAD = 4
-"""Genes before those of the cells: width, operation, number of stacks, of intermediate cells."""
+_HEAD = 5
+"""Genes before those of the cells: width, operation, attention, number of stacks, of intermediate cells."""
 _NAS_FPN = (
     (Cell(1, "gate", 1, 3), Cell(1, "sum", 1, 5)),
     (
@@ -71,6 +72,7 @@ class MergingCells(PyramidSpace):
         made = [
             Gene("width", self.widths, ordinal=True),
             Gene("op", self.ops),
+            Gene("attention", self.attentions),
             Gene("stacks", self.stacks, ordinal=True),
             Gene("merges", self.merges, ordinal=True),
         ]
@@ -95,7 +97,7 @@ class MergingCells(PyramidSpace):
 
     def _unused(self, genotype: Sequence[int]) -> range:
         """Return the slots of intermediate cells that are not in use."""
-        return range(len(self.levels) + self.merges[genotype[3]], self._outputs)
+        return range(len(self.levels) + self.merges[genotype[4]], self._outputs)
 
     def domain(self, index: int, genotype: Sequence[int]) -> Sequence[int]:
         """Return the choices that mean something: of cells in use, each reading two different tensors."""
@@ -123,7 +125,7 @@ class MergingCells(PyramidSpace):
             middle = prod(levels * fusions * comb(levels + index, 2) for index in range(merges))
             last = prod(fusions * comb(levels + merges + index, 2) for index in range(levels))
             cells += middle * last * factorial(levels)
-        return len(self.widths) * len(self.ops) * len(self.stacks) * cells
+        return len(self.widths) * len(self.blocks) * len(self.stacks) * cells
 
     def architecture(self, genotype: Genotype) -> Architecture:
         """Return the architecture of a genotype, canonical or not.
@@ -132,8 +134,9 @@ class MergingCells(PyramidSpace):
             NotInSpace: the genotype has another length or an index that no choice has.
         """
         genotype = self.canonical(genotype)
-        width, op, stacks, _ = genotype[:_HEAD]
-        return self.build(self.widths[width], self.ops[op], self.stacks[stacks], self._cells(genotype))
+        width, op, attention, stacks, _ = genotype[:_HEAD]
+        block = Block(self.ops[op], self.attentions[attention])
+        return self.build(self.widths[width], block, self.stacks[stacks], self._cells(genotype))
 
     def _cells(self, genotype: Genotype) -> dict[int, Cell]:
         unused = self._unused(genotype)
@@ -145,24 +148,25 @@ class MergingCells(PyramidSpace):
                 found[slot] = Cell(self.levels[level], self.fusions[fusion], first, second + 1)
         return found
 
-    def build(self, width: int, op: str, stacks: int, cells: Mapping[int, Cell]) -> Architecture:
-        """Return the neck of a width, operation, number of stacks and cells by slot."""
+    def build(self, width: int, block: Block, stacks: int, cells: Mapping[int, Cell]) -> Architecture:
+        """Return the neck of a width, a block, a number of stacks and cells by slot."""
         nodes: list[Node] = []
         flow = self.laterals(width, nodes.append)
-        merging = Merging(self.style, self.version, width, op)
+        merging = Merging(self.style, self.version, width, block)
         for index in range(1, stacks + 1):
             flow = Stack(f"k{index}", merging, self._outputs, nodes.append).lay(cells, flow)
         return self.finish(nodes, flow)
 
     def genotype(
-        self, width: int, op: str, stacks: int, merges: Sequence[Cell], outputs: Sequence[Cell]
+        self, width: int, block: Block, stacks: int, merges: Sequence[Cell], outputs: Sequence[Cell]
     ) -> Genotype:
         """Return the canonical genotype of what `build` takes; cells are numbered without gaps.
 
         Raises:
-            NotInSpace: the space does not have the width, the operation, a number or a cell.
+            NotInSpace: the space does not have the width, the block, a number or a cell.
         """
-        made = [index_of("width", self.widths, width), index_of("op", self.ops, op)]
+        made = [index_of("width", self.widths, width), index_of("op", self.ops, block.op)]
+        made.append(index_of("attention", self.attentions, block.attention))
         made += [index_of("stacks", self.stacks, stacks), index_of("merges", self.merges, len(merges))]
         if sorted(cell.level for cell in outputs) != list(self.levels):
             raise NotInSpace(f"{self.name} has an output cell for each level of {list(self.levels)}")
@@ -182,14 +186,14 @@ class MergingCells(PyramidSpace):
 
     def candidates(self, matcher: Matcher, width: int) -> Iterator[Genotype]:
         """Yield the genotypes of the cells that the matcher's architecture ends with; the rest may differ."""
-        for op in self.ops:
-            merging = Merging(self.style, self.version, width, op)
+        for block in self.blocks:
+            merging = Merging(self.style, self.version, width, block)
             for stacks in self.stacks:
                 for merges, outputs in readings(
                     matcher.architecture, merging, self.levels, self.merges, stacks
                 ):
                     try:
-                        yield self.genotype(width, op, stacks, merges, outputs)
+                        yield self.genotype(width, block, stacks, merges, outputs)
                     except NotInSpace:
                         continue
 
@@ -197,12 +201,12 @@ class MergingCells(PyramidSpace):
         """Return architectures at the largest width that together hold every shared tensor."""
         count, merges = len(self.levels), max(self.merges)
         found = []
-        for op in self.ops:
+        for block in self.blocks:
             for turn in range(count):
                 turned = [self.levels[(index + turn) % count] for index in range(merges)]
                 every = [Cell(level, self.fusions[0], 0, 1) for level in (*turned, *self.levels)]
                 cells = dict(enumerate(every, count))
-                found.append(self.build(self.widths[-1], op, max(self.stacks), cells))
+                found.append(self.build(self.widths[-1], block, max(self.stacks), cells))
         return found
 
     def baselines(self) -> dict[str, Genotype]:
@@ -210,7 +214,6 @@ class MergingCells(PyramidSpace):
 
         At the largest width, with 3x3 convolutions and as many stacks as the space has, up to seven.
         """
-        op = "conv3" if "conv3" in self.ops else self.ops[-1]
         stacks = max((number for number in self.stacks if number <= 7), default=self.stacks[0])
         if len(self.levels) != 5:
             return {}
@@ -218,6 +221,6 @@ class MergingCells(PyramidSpace):
             [cell._replace(level=self.levels[cell.level]) for cell in cells] for cells in _NAS_FPN
         )
         try:
-            return {"nas_fpn": self.genotype(self.widths[-1], op, stacks, merges, outputs)}
+            return {"nas_fpn": self.genotype(self.widths[-1], self.full_block, stacks, merges, outputs)}
         except NotInSpace:
             return {}

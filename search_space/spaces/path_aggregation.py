@@ -15,8 +15,8 @@ from search_space.ops.sum import Sum
 from search_space.pyramid import PyramidSpace, index_of, whole_numbers
 from search_space.space import Gene, Genotype
 from search_space.stages import style as styles
-from search_space.stages.information import INFORMATION
-from search_space.stages.stage import Choice, Emit, Levels, Stage
+from search_space.stages.information import INFORMATION, Track
+from search_space.stages.stage import Block, Choice, Emit, Levels
 
 _OPA_FPN = (
     ("top_down",),
@@ -42,7 +42,9 @@ class PathAggregation(PyramidSpace):
     Attributes:
         nodes: numbers of nodes to choose from, the laterals not counted.
         paths: see `stages.information.INFORMATION`; chosen for each edge.
-        context: whether the globally pooled highest feature map is added to its lateral.
+        context: whether its own global mean, convolved, is added to the highest lateral.
+        deform: whether the paths' 3x3 convolutions above the lowest level are deformable; not `export_safe`.
+        tied: whether both convolutions of a fusing-splitting path are one.
     """
 
     name: ClassVar[str] = "path_aggregation"
@@ -51,10 +53,13 @@ class PathAggregation(PyramidSpace):
     nodes: tuple[int, ...] = (1, 2, 3, 4, 5)
     paths: tuple[str, ...] = tuple(INFORMATION)
     context: bool = True
+    deform: bool = False
+    tied: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.choose("paths", tuple(INFORMATION))
+        self.refuse_unexportable(["deform_conv"] if self.deform else [])
         self._set("nodes", whole_numbers("nodes", self.nodes))
         if not self._moving:
             raise InvalidSpace(f"option 'paths' needs one that is neither none nor skip; got {self.paths}")
@@ -71,12 +76,13 @@ class PathAggregation(PyramidSpace):
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:
-        """The width, the number of nodes, the path of each edge, by node, and the operation of all."""
+        """The width, the number of nodes, the path of each edge, by node, and the block of all."""
         return (
             Gene("width", self.widths, ordinal=True),
             Gene("nodes", self.nodes, ordinal=True),
             *(Gene(f"n{node}_from_{source}", self.paths) for node, source in self._edges),
             Gene("op", self.ops),
+            Gene("attention", self.attentions),
         )
 
     @cached_property
@@ -87,8 +93,8 @@ class PathAggregation(PyramidSpace):
         """Return the choices that mean something: on edges in use, those that keep every node alive."""
         if index < _HEAD:
             return range(len(self.genes[index].choices))
-        if index == len(genotype) - 1:
-            return range(len(self.ops)) if self._operates(genotype) else ()
+        if index >= len(genotype) - 2:
+            return range(len(self.genes[index].choices)) if self._operates(genotype) else ()
         node, source = self._edges[index - _HEAD]
         if node > self.nodes[genotype[1]]:
             return ()
@@ -107,7 +113,7 @@ class PathAggregation(PyramidSpace):
         """Return the exact number of canonical genotypes."""
         every = self._graphs(self.paths)
         plain = self._graphs([path for path in self.paths if path in _PLAIN])
-        return len(self.widths) * (len(self.ops) * (every - plain) + plain)
+        return len(self.widths) * (len(self.blocks) * (every - plain) + plain)
 
     def _graphs(self, paths: Sequence[str]) -> int:
         """Return the number of ways to put `paths` on the edges."""
@@ -122,17 +128,18 @@ class PathAggregation(PyramidSpace):
         Raises:
             NotInSpace: the genotype has another length or an index that no choice has.
         """
-        width, number, *chosen, op = self.canonical(genotype)
+        width, number, *chosen, op, attention = self.canonical(genotype)
+        block = Block(self.ops[op], self.attentions[attention])
         paths = [self.paths[index] for index in chosen]
-        return self.build(self.widths[width], self.ops[op], _by_node(paths, self.nodes[number]))
+        return self.build(self.widths[width], block, _by_node(paths, self.nodes[number]))
 
-    def build(self, width: int, op: str, paths: Sequence[Sequence[str]]) -> Architecture:
+    def build(self, width: int, block: Block, paths: Sequence[Sequence[str]]) -> Architecture:
         """Return the neck whose node s + 1 hears from node j along `paths[s][j]`."""
         nodes: list[Node] = []
         made: list[Levels] = [self.laterals(width, nodes.append)]
         for number, along in enumerate(paths, 1):
             arrived = [
-                self.carry(width, op, (number, source), path, made[source], nodes.append)
+                self.carry(width, block, (number, source), path, made[source], nodes.append)
                 for source, path in enumerate(along)
             ]
             made.append(self._sum(width, f"n{number}", arrived, nodes.append))
@@ -144,18 +151,18 @@ class PathAggregation(PyramidSpace):
         if self.context:
             top = self.offered[-1]
             pool = AdaptivePool(form="avg", to="pixel")
-            context = Edge(f"c{top}", (*styles.conv(self.style, width, 1, "context"), pool))
+            context = Edge(made[top], (*styles.conv(self.style, width, 1, "context"), pool))
             emit(Node(f"context_{top}", top, width, (Edge(made[top]), context), Sum()))
             made[top] = f"context_{top}"
         return made
 
     def carry(
-        self, width: int, op: str, edge: tuple[int, int], path: str, here: Levels, emit: Emit
+        self, width: int, block: Block, edge: tuple[int, int], path: str, here: Levels, emit: Emit
     ) -> Levels:
         """Lay out an information path on the edge (node, source), and return where it leads."""
-        choice = Choice(path, "none", "sum", op, "inside", "pool2")
+        choice = Choice(path, "none", "sum", *block, "inside", "pool2")
         name = "n{}_from_{}_{}".format(*edge, path)
-        stage = Stage(name, False, choice, width, self.style, here, {}, emit)
+        stage = Track(name, False, choice, width, self.style, here, {}, emit, self.deform, self.tied)
         return INFORMATION[path](stage)
 
     def _sum(self, width: int, name: str, arrived: Sequence[Levels], emit: Emit) -> Levels:
@@ -168,7 +175,7 @@ class PathAggregation(PyramidSpace):
             emit(Node(f"{name}_l{level}", level, width, edges, Sum()))
         return {level: f"{name}_l{level}" for level in self.levels}
 
-    def genotype(self, width: int, op: str, paths: Sequence[Sequence[str]]) -> Genotype:
+    def genotype(self, width: int, block: Block, paths: Sequence[Sequence[str]]) -> Genotype:
         """Return the canonical genotype of what `build` takes.
 
         Raises:
@@ -176,21 +183,22 @@ class PathAggregation(PyramidSpace):
         """
         made = [index_of("width", self.widths, width), index_of("nodes", self.nodes, len(paths))]
         made += [index_of("path", self.paths, path) for along in paths for path in along]
-        unused = [0] * (len(self.genes) - len(made) - 1)
-        return self.canonical([*made, *unused, index_of("op", self.ops, op)])
+        unused = [0] * (len(self.genes) - len(made) - 2)
+        op = index_of("op", self.ops, block.op)
+        return self.canonical([*made, *unused, op, index_of("attention", self.attentions, block.attention)])
 
     def candidates(self, matcher: Matcher, width: int) -> Iterator[Genotype]:
         """Yield the genotypes whose every node the matcher's architecture has; ties may still differ."""
-        for op in self.ops:
-            for paths in _Trace(self, matcher, width, op).found():
-                yield self.genotype(width, op, paths)
+        for block in self.blocks:
+            for paths in _Trace(self, matcher, width, block).found():
+                yield self.genotype(width, block, paths)
 
     def cover(self) -> list[Architecture]:
         """Return architectures at the largest width that together hold every shared tensor."""
         most = max(self.nodes)
         return [
-            self.build(self.widths[-1], op, [[self.paths[path]] * node for node in range(1, most + 1)])
-            for op in self.ops
+            self.build(self.widths[-1], block, [[self.paths[path]] * node for node in range(1, most + 1)])
+            for block in self.blocks
             for path in self._moving
         ]
 
@@ -199,7 +207,6 @@ class PathAggregation(PyramidSpace):
 
         At the largest width with 3x3 convolutions; a neck that the options leave out is missing.
         """
-        op = "conv3" if "conv3" in self.ops else self.ops[-1]
         designs: Mapping[str, Sequence[Sequence[str]]] = {
             "fpn": [["top_down"]],
             "pafpn": [["top_down"], ["none", "bottom_up"]],
@@ -208,7 +215,7 @@ class PathAggregation(PyramidSpace):
         found: dict[str, Genotype] = {}
         for name, paths in designs.items():
             try:
-                found[name] = self.genotype(self.widths[-1], op, paths)
+                found[name] = self.genotype(self.widths[-1], self.full_block, paths)
             except NotInSpace:
                 continue
         return found
@@ -226,8 +233,8 @@ Numbers = tuple[int, ...]
 class _Trace:
     """Reads the paths off an architecture, from the outputs back: they are the sum of all nodes."""
 
-    def __init__(self, space: PathAggregation, matcher: Matcher, width: int, op: str) -> None:
-        self._space, self._width, self._op, self._matcher = space, width, op, matcher
+    def __init__(self, space: PathAggregation, matcher: Matcher, width: int, block: Block) -> None:
+        self._space, self._width, self._block, self._matcher = space, width, block, matcher
         self._numbers = dict(matcher.inputs)
 
     def found(self) -> Iterator[tuple[tuple[str, ...], ...]]:
@@ -272,7 +279,7 @@ class _Trace:
         found = []
         for path in self._space.paths:
             try:
-                made = self._space.carry(self._width, self._op, (0, source), path, names, self._match)
+                made = self._space.carry(self._width, self._block, (0, source), path, names, self._match)
             except Mismatch:
                 continue
             found.append((path, tuple(self._numbers[made[level]] for level in sorted(made))))

@@ -13,7 +13,7 @@ from search_space.ops.gate import Gate
 from search_space.ops.pool import Pool
 from search_space.ops.sum import Sum
 from search_space.stages import style as styles
-from search_space.stages.stage import Emit
+from search_space.stages.stage import Block, Emit
 from search_space.stages.style import Style
 
 Version = Literal["tf", "mmdet"]
@@ -43,13 +43,13 @@ class Merging:
         style: see `Style`.
         version: tf: the coarser input gates by its maximum; mmdet: the finer one by its mean.
         width: channels.
-        op: after each cell, see `style.OPS`; its convolutions have a bias.
+        block: after each cell; its convolutions have a bias.
     """
 
     style: Style
     version: Version
     width: int
-    op: str
+    block: Block
 
     def resample(self, source: int, target: int) -> tuple[Op, ...]:
         """Return the operations from one level to another; max-pooling has windows as large as its stride."""
@@ -67,7 +67,9 @@ class Merging:
 
     def operation(self, share: str) -> tuple[Op, ...]:
         """Return what stands after a cell."""
-        return styles.operation(self.style, self.op, self.width, share, biased=True)
+        return styles.operation(
+            self.style, self.block.op, self.width, share, attention=self.block.attention, biased=True
+        )
 
 
 class Feature(NamedTuple):

@@ -4,14 +4,67 @@ Liang et al., OPANAS: One-Shot Path Aggregation Network Architecture Search, CVP
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from search_space.op import Op
 from search_space.ops.concat import Concat
 from search_space.stages import style as styles
 from search_space.stages.paths import scale_equalizing, split
 from search_space.stages.stage import Arrival, Levels, Stage
 
 
-def top_down(stage: Stage) -> Levels:
+@dataclass(frozen=True, slots=True)
+class Track(Stage):
+    """A stage on one edge.
+
+    Attributes:
+        deform: whether 3x3 convolutions are deformable; at the lowest level their taps stay in place.
+        tied: whether both convolutions of fusing-splitting are one.
+    """
+
+    deform: bool = False
+    tied: bool = True
+
+    def operation(self, level: int, twin: str = "") -> tuple[Op, ...]:
+        """Return the edge's operation at a level; `twin` tells two of one level apart."""
+        own = f"{self.name}_l{level}{twin}"
+        return self._dense(level, own, own)
+
+    def joined(self, level: int) -> tuple[Op, ...]:
+        """Return the edge's operation on a concatenation."""
+        own = f"{self.name}_l{level}_joined"
+        if styles.OPS[self.choice.op][0]:
+            _, mix = styles.fusion("concat", self.width, own)
+            return (*mix, *self.operation(level, "_joined"))
+        return self._dense(level, f"{self.name}_joined" if self.tied else own, own)
+
+    def kernel(self, part: str, level: int, *, stride: int = 1) -> tuple[Op, ...]:
+        """Return a 3x3 convolution of a tensor of `level`, one for all levels (`scale_equalizing`)."""
+        share, moved = f"{self.name}_se_{part}", self._moved(level, 3)
+        return styles.conv(styles.bare(self.style), self.width, 3, share, stride, moved=moved)
+
+    def _dense(self, level: int, share: str, own: str) -> tuple[Op, ...]:
+        """Return the operation with weights of `share`, norm and attention of the level's own."""
+        separable, kernel = styles.OPS[self.choice.op]
+        if separable:
+            return Stage.operation(self, level, own.removeprefix(f"{self.name}_l{level}"))
+        style, op = self.style, self.choice.op
+        before = styles.act(style) if style.order == "act_conv_norm" else ()
+        conv = styles.conv(
+            style,
+            self.width,
+            kernel,
+            f"{share}_{op}",
+            moved=self._moved(level, kernel),
+            norm_share=f"{own}_{op}",
+        )
+        return (*before, *conv, *styles.attend(self.choice.attention, own))
+
+    def _moved(self, level: int, kernel: int) -> bool | None:
+        return level > min(self.here) if self.deform and kernel == 3 else None
+
+
+def top_down(stage: Track) -> Levels:
     """y_top = f(x_top), y_l = f(x_l + up(y_{l+1}))."""
     made: dict[int, str] = {}
     for level in reversed(stage.levels):
@@ -21,7 +74,7 @@ def top_down(stage: Stage) -> Levels:
     return made
 
 
-def bottom_up(stage: Stage) -> Levels:
+def bottom_up(stage: Track) -> Levels:
     """y_bottom = f(x_bottom), y_l = f(x_l + pool(y_{l-1}))."""
     made: dict[int, str] = {}
     for level in stage.levels:
@@ -31,31 +84,26 @@ def bottom_up(stage: Stage) -> Levels:
     return made
 
 
-def fusing_splitting(stage: Stage) -> Levels:
+def fusing_splitting(stage: Track) -> Levels:
     """a = x1 + pool(x0), b = x2 + up(x3), p = f[a, up(b)], q = f[pool(a), b]; y = up(p), p, q, pool(q)."""
 
     def join(level: int, fine: Arrival, coarse: Arrival) -> str:
-        ops = stage.operation(level, "_joined")
-        separable, _ = styles.OPS[stage.choice.op]
-        if separable:
-            _, mix = styles.fusion("concat", stage.width, f"{stage.name}_l{level}_joined")
-            ops = (*mix, *ops)
-        return stage.add(level, "_joined", [fine, coarse], Concat(), ops)
+        return stage.add(level, "_joined", [fine, coarse], Concat(), stage.joined(level))
 
     return split(stage, join)
 
 
-def skip(stage: Stage) -> Levels:
+def skip(stage: Track) -> Levels:
     """y_l = x_l."""
     return dict(stage.here)
 
 
-def none(stage: Stage) -> Levels:
+def none(stage: Track) -> Levels:
     """Nothing arrives."""
     return {}
 
 
-INFORMATION: dict[str, Callable[[Stage], Levels]] = {
+INFORMATION: dict[str, Callable[[Track], Levels]] = {
     "none": none,
     "skip": skip,
     "fusing_splitting": fusing_splitting,

@@ -175,18 +175,14 @@ def _handed_out(stage: Stage, level: int, fine: int, coarse: int, p: str, q: str
 def scale_equalizing(stage: Stage) -> Levels:
     """y_l = K1 x_l + K2(stride 2) x_{l-1} + up(K0 x_{l+1}), kernels shared by all levels (SEPC, 2020)."""
     levels, here = stage.levels, stage.here
-    kernels = {
-        name: styles.conv(styles.bare(stage.style), stage.width, 3, f"{stage.name}_se_{name}", stride)
-        for name, stride in (("same", 1), ("below", 2), ("above", 1))
-    }
     made = {}
     for index, level in enumerate(levels):
-        arrivals = [*stage.skip(level), Arrival("same", here[level], kernels["same"])]
+        arrivals = [*stage.skip(level), Arrival("same", here[level], stage.kernel("same", level))]
         if index:
-            arrivals.append(Arrival("below", here[levels[index - 1]], kernels["below"]))
+            arrivals.append(Arrival("below", here[level - 1], stage.kernel("below", level - 1, stride=2)))
         if index + 1 < len(levels):
-            ops = (*kernels["above"], *styles.enlarge(stage.style))
-            arrivals.append(Arrival("above", here[levels[index + 1]], ops))
+            ops = (*stage.kernel("above", level + 1), *styles.enlarge(stage.style))
+            arrivals.append(Arrival("above", here[level + 1], ops))
         after = (*styles.norm(stage.style, f"{stage.name}_l{level}_se"), *styles.rectified(stage.style))
         made[level] = stage.add(level, "", arrivals, Sum(), after)
     return made

@@ -25,6 +25,7 @@ class Choice(NamedTuple):
         fusion: of `style.FUSIONS`.
         op: of `style.OPS`.
         place: inside: a node's operation comes before its neighbour reads it; after: once the path is done.
+        attention: of `style.ATTENTIONS`, after the operation.
         down: how finer levels are shrunk: pool2 or pool (2x2 or 3x3 max) or conv (3x3, stride 2).
     """
 
@@ -32,8 +33,16 @@ class Choice(NamedTuple):
     skip: str
     fusion: str
     op: str
+    attention: str
     place: str
     down: str
+
+
+class Block(NamedTuple):
+    """What stands after a fusion: an operation of `style.OPS`, and an attention of `style.ATTENTIONS`."""
+
+    op: str
+    attention: str = "none"
 
 
 class Arrival(NamedTuple):
@@ -95,7 +104,12 @@ class Stage:
 
     def operation(self, level: int, twin: str = "") -> tuple[Op, ...]:
         """Return the stage's operation at a level; `twin` tells two of one level apart."""
-        return styles.operation(self.style, self.choice.op, self.width, f"{self.name}_l{level}{twin}")
+        choice, share = self.choice, f"{self.name}_l{level}{twin}"
+        return styles.operation(self.style, choice.op, self.width, share, attention=choice.attention)
+
+    def kernel(self, part: str, level: int, *, stride: int = 1) -> tuple[Op, ...]:
+        """Return a 3x3 convolution of a tensor of `level`, one for all levels (`scale_equalizing`)."""
+        return styles.conv(styles.bare(self.style), self.width, 3, f"{self.name}_se_{part}", stride)
 
     def fuse(self, level: int, arrivals: list[Arrival], ops: tuple[Op, ...] = (), *, tag: str = "") -> str:
         """Add a node that fuses what arrives, then applies `ops`; return its id, which ends with `tag`.

@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, get_args
 
+from search_space import ops
 from search_space.errors import InvalidSpace, near
 from search_space.op import Op
 from search_space.ops.act import Act
 from search_space.ops.concat import Concat
 from search_space.ops.conv import Conv
+from search_space.ops.deform_conv import DeformConv
 from search_space.ops.gate import Gate
 from search_space.ops.mean import Mean
 from search_space.ops.norm import Norm
@@ -30,6 +32,8 @@ OPS: dict[str, tuple[bool, int]] = {
     "conv5": (False, 5),
 }
 """Node operations from cheap to dear: (depthwise-separable, side of the kernel in pixels)."""
+ATTENTIONS = ("none", "eca", "se", "scse", "ela", "coordinate")
+"""Attention after a node's operation, from cheap to dear; each but none is an operation."""
 FUSIONS = ("sum", "mean", "fast", "softmax", "gate", "concat")
 """Fusions from cheap to dear; `fast` and `softmax` are weighted sums, `concat` ends with a 1x1 conv."""
 
@@ -80,7 +84,7 @@ _interned = lru_cache(maxsize=1 << 16)
 @_interned
 def bare(style: Style) -> Style:
     """Return the style without norm and activation."""
-    return replace(style, norm="none", act="none")
+    return replace(style, norm="none", act="none", padding="zeros")
 
 
 @_interned
@@ -107,40 +111,76 @@ def rectified(style: Style) -> tuple[Op, ...]:
 
 @_interned
 def conv(
-    style: Style, width: int, kernel: int, share: str, stride: int = 1, *, biased: bool = False
+    style: Style,
+    width: int,
+    kernel: int,
+    share: str,
+    stride: int = 1,
+    *,
+    biased: bool = False,
+    moved: bool | None = None,
+    norm_share: str = "",
 ) -> tuple[Op, ...]:
-    """Return convolution and norm, and the activation where it comes last."""
+    """Return convolution and norm, and the activation where it comes last.
+
+    Args:
+        style: of the space.
+        width: output channels.
+        kernel: side in pixels.
+        share: of the convolution.
+        stride: in pixels.
+        biased: whether a bias stands even in front of a norm.
+        moved: not None makes it deformable; False leaves the taps where they are, as tied ones may.
+        norm_share: prefix of the norm's share, by default `share`.
+    """
     bias = biased or style.norm == "none"
-    padding = style.padding if kernel > 1 else "zeros"
-    made = Conv(width=width, kernel=kernel, stride=stride, bias=bias, padding=padding, share=share)
-    return (made, *norm(style, share), *(act(style) if style.order == "conv_norm_act" else ()))
+    made: Op
+    if moved is None:
+        padding = style.padding if kernel > 1 else "zeros"
+        made = Conv(width=width, kernel=kernel, stride=stride, bias=bias, padding=padding, share=share)
+    else:
+        made = DeformConv(width=width, kernel=kernel, stride=stride, bias=bias, deform=moved, share=share)
+    after = act(style) if style.order == "conv_norm_act" else ()
+    return (made, *norm(style, norm_share or share), *after)
 
 
 @_interned
-def operation(style: Style, name: str, width: int, share: str, *, biased: bool = False) -> tuple[Op, ...]:
-    """Return the node operation `name` of `OPS` with its norm and activation.
+def operation(
+    style: Style,
+    name: str,
+    width: int,
+    share: str,
+    *,
+    attention: str = "none",
+    biased: bool = False,
+) -> tuple[Op, ...]:
+    """Return the node operation `name` of `OPS` with its norm, activation and attention.
 
     Args:
         style: of the space.
         name: of `OPS`.
         width: output channels.
         share: prefix of the shares of its weights.
+        attention: of `ATTENTIONS`.
         biased: whether a bias stands even in front of a norm.
     """
     separable, kernel = OPS[name]
-    share = f"{share}_{name}"
     before = act(style) if style.order == "act_conv_norm" else ()
+    after = attend(attention, share)
+    share = f"{share}_{name}"
     if not separable:
-        return (*before, *conv(style, width, kernel, share, biased=biased))
+        return (*before, *conv(style, width, kernel, share, biased=biased), *after)
+    padding = style.padding
     depthwise = Conv(
-        width=width,
-        kernel=kernel,
-        groups=0,
-        bias=False,
-        padding=style.padding,
-        share=f"{share}_depthwise",
+        width=width, kernel=kernel, groups=0, bias=False, padding=padding, share=f"{share}_depthwise"
     )
-    return (*before, depthwise, *conv(style, width, 1, f"{share}_pointwise", biased=biased))
+    return (*before, depthwise, *conv(style, width, 1, f"{share}_pointwise", biased=biased), *after)
+
+
+@_interned
+def attend(name: str, share: str) -> tuple[Op, ...]:
+    """Return the attention `name` of `ATTENTIONS`, if there is one."""
+    return () if name == "none" else (ops.op_class(name)(share=f"{share}_{name}"),)
 
 
 @_interned

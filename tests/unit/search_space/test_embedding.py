@@ -60,3 +60,17 @@ def test_nas_fpn_lies_in_merging_cells(version: str, stacks: int) -> None:
     genotype = space.embed(architecture)
     assert space.architecture(genotype).key == architecture.key
     assert space.baselines() == {"nas_fpn": genotype}
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("deform", [True, False])
+def test_opa_fpn_lies_in_path_aggregation(deform: bool, tied: bool) -> None:
+    channels = {2: 48, **CHANNELS}
+    options = {"deform": deform, "tied": tied, "export_safe": not deform}
+    space = Space.load(
+        {"space": "path_aggregation", "channels": channels, "widths": [32, 48], **options, **PLAIN}
+    )
+    architecture = build("opa_fpn", channels, width=48, deform=deform, tied=tied)
+    genotype = space.embed(architecture)
+    assert space.architecture(genotype).key == architecture.key
+    assert space.baselines()["opa_fpn"] == genotype
