@@ -55,7 +55,7 @@ class AccuracyEvaluator:
 
     def adapt(self, architecture: Architecture, steps: int) -> tuple[Score, ...]:
         """Return the same after `steps` optimizer steps of neck and head from the inherited weights."""
-        return self._outcome_alone(self.adapted(architecture, steps)).scores("adapted")
+        return self.outcome_alone(self.adapted(architecture, steps)).scores("adapted")
 
     def outcome(self, architecture: Architecture, *, precision: bool = True) -> Outcome:
         """Return what the inherited weights reach; see `Validation.outcome`."""
@@ -68,14 +68,16 @@ class AccuracyEvaluator:
         )
 
     def adapted(self, architecture: Architecture, steps: int) -> Alone:
-        """Return neck and head after `steps` steps from the inherited weights, calibrated again."""
+        """Return neck and head after `steps` steps from the inherited weights."""
         model = inherited(self.detector, architecture, self.statistics(architecture))
         spec = AloneSpec(steps, learning_rate=ADAPTATION_RATE)
-        train_alone(model, self.detector.task, self._training_features, spec, self.detector.spec)
-        model.calibrate(self._calibration)
-        return model.eval()
+        train_alone(model, self.detector.task, self.training_features, spec, self.detector.spec)
+        return model
 
-    def _outcome_alone(self, model: Alone) -> Outcome:
+    def outcome_alone(self, model: Alone) -> Outcome:
+        """Return what neck and head of their own reach, their norm statistics re-estimated."""
+        model.calibrate(self._calibration)
+        model.eval()
         return self.validation.outcome(model, [level for level, _ in model.neck.architecture.outputs])
 
     def _statistics(self, architecture: Architecture) -> DetectorStatistics:
@@ -91,7 +93,8 @@ class AccuracyEvaluator:
         return [backbone_features(self.detector, self._train.pixels(group).float() / 255) for group in groups]
 
     @cached_property
-    def _training_features(self) -> FeatureSource:
+    def training_features(self) -> FeatureSource:
+        """Features of the training images by the supernet's backbone, as it is."""
         detector, spec = self.detector, self.detector.spec
         loader = Loader(self._train, spec.batch_size, spec.seed, spec.augmentation)
         frozen = detector.backbone.requires_grad_(False).eval()

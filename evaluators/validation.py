@@ -50,7 +50,7 @@ class Validation:
         self.features: list[Features] = [backbone_features(detector, batch.images) for batch in batches]
         self._targets = [batch.targets for batch in batches]
         self._assignments: dict[tuple[int, ...], list[Assignment]] = {}
-        self._metric = AveragePrecision(source.records, source.scales, dataset.categories)
+        self.metric = AveragePrecision(source.records, source.scales, dataset.categories)
 
     @torch.no_grad()
     def outcome(
@@ -68,7 +68,7 @@ class Validation:
         if not precision:
             return Outcome(Precision(0.0, 0.0, None, None, None, 0.0), loss)
         found = self._task.detect(torch.cat(outputs), assignments[0].points)
-        return Outcome(self._metric.score(found), loss)
+        return Outcome(self.metric.score(found), loss)
 
     def detections(self, run: Callable[[Features], Tensor], levels: Sequence[int]) -> Detections:
         """Return what `run` finds, image after image."""

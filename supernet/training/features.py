@@ -27,6 +27,8 @@ class FeatureBatch:
 class FeatureSource(Protocol):
     """Gives the features of a step; a function of the step alone."""
 
+    loader: Loader
+
     def batch(self, step: int) -> FeatureBatch:
         """Return the features of that step's images."""
 
@@ -36,11 +38,12 @@ class LiveFeatures:
 
     def __init__(self, backbone: Backbone, loader: Loader, device: torch.device) -> None:
         """Take the images from `loader`."""
-        self._backbone, self._loader, self._device = backbone, loader, device
+        self.loader = loader
+        self._backbone, self._device = backbone, device
 
     def batch(self, step: int) -> FeatureBatch:
         """Return the features, with a graph back to the backbone where it is trained."""
-        batch = self._loader.batch(step)
+        batch = self.loader.batch(step)
         with torch.set_grad_enabled(not self._backbone.spec.frozen):
             return FeatureBatch(_run(self._backbone, batch, self._device), batch.targets)
 
@@ -50,7 +53,8 @@ class CachedFeatures:
 
     def __init__(self, backbone: Backbone, loader: Loader, copies: int, device: torch.device) -> None:
         """Run the backbone over `copies` augmentations of every image."""
-        self._loader, self._copies = loader, copies
+        self.loader = loader
+        self._copies = copies
         self._maps: list[Mapping[int, Tensor]] = []
         self._targets: list[tuple[Targets, ...]] = []
         for copy in range(copies):
@@ -60,8 +64,8 @@ class CachedFeatures:
 
     def batch(self, step: int) -> FeatureBatch:
         """Return features of a copy drawn for that step and image."""
-        indices = self._loader.indices(step)
-        drawn = np.random.default_rng([self._loader.seed, 13, step]).integers(self._copies, size=len(indices))
+        indices = self.loader.indices(step)
+        drawn = np.random.default_rng([self.loader.seed, 13, step]).integers(self._copies, size=len(indices))
         picks = list(zip(drawn.tolist(), indices, strict=True))
         levels = self._maps[0]
         maps = {level: torch.stack([self._maps[c][level][i] for c, i in picks]).float() for level in levels}

@@ -222,7 +222,7 @@ def test_cached_features_are_those_of_the_backbone(small: TrainingSpec, pretrain
     source = trainer.source
     assert isinstance(source, CachedFeatures)
     batch = source.batch(3)
-    loader = source._loader
+    loader = source.loader
     images = loader.source.pixels(loader.indices(3)).float() / 255
     with torch.no_grad():
         expected = trainer.detector.backbone.eval()(images)

@@ -1,0 +1,72 @@
+"""The statistics of the ranking benchmark, on orders known in advance."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.ranking import Rows, figures
+from benchmarks.ranking_statistics import concordance, interval, regret, rho, standardised, tau, top_half
+
+UP = np.arange(10, dtype=np.float64)
+
+
+def test_perfect_and_reversed_orders() -> None:
+    assert tau(UP, 3 * UP) == rho(UP, UP**3) == top_half(UP, UP) == pytest.approx(1)
+    assert tau(UP, -UP) == pytest.approx(-1)
+    assert regret(UP, UP) == 0 and regret(UP, -UP) == 9
+    assert standardised(UP).mean() == pytest.approx(0) and standardised(UP).std() == pytest.approx(1)
+
+
+def test_one_swapped_pair_of_ten_costs_two_in_fortyfive() -> None:
+    score = UP.copy()
+    score[[3, 4]] = score[[4, 3]]
+    assert tau(UP, score) == pytest.approx(1 - 2 / 45)
+
+
+def test_the_top_half_ignores_disorder_below() -> None:
+    score = UP.copy()
+    score[:5] = score[:5][::-1]
+    assert top_half(UP, score) == pytest.approx(1) and tau(UP, score) < 0.7
+
+
+def test_concordance_looks_within_groups_only() -> None:
+    groups = np.array([0.0, 0, 1, 1])
+    truth, score = np.array([1.0, 2, 3, 4]), np.array([30.0, 40, 10, 20])
+    assert concordance(truth, score, groups) == 1 and tau(truth, score) < 0
+    assert concordance(truth, np.array([2.0, 1, 2, 1]), groups) == -1
+    assert np.isnan(concordance(truth, score, UP[:4]))
+
+
+def test_the_interval_holds_the_value_and_is_wide_for_few() -> None:
+    rng = np.random.default_rng(0)
+    score = UP + rng.normal(0, 4, 10)
+    few = interval(tau, UP, score)
+    long = np.arange(80, dtype=np.float64)
+    many = interval(tau, long, long + rng.normal(0, 32, 80))
+    assert few.low <= few.value <= few.high and many.high - many.low < few.high - few.low
+    assert interval(tau, UP, UP).low == pytest.approx(1)
+
+
+def test_rows_survive_and_partial_figures_come_from_them(tmp_path: Path) -> None:
+    truth, scores = Rows(tmp_path / "truth.jsonl"), Rows(tmp_path / "scores.jsonl")
+    rng = np.random.default_rng(1)
+    for index in range(12):
+        ap = 0.3 + 0.02 * index
+        for seed in (0, 1):
+            row = {"key": str(index), "seed": seed, "ap": ap + rng.normal(0, 0.002), "loss": 1 - ap}
+            truth.add({**row, "width": 16 * (1 + index % 3), "parameters": 1000 + index, "macs": 1e6 + index})
+        scores.add(
+            {"key": str(index), "rule": "single_path", "seed": 0}
+            | {k: {"ap": ap, "loss": 1 - ap} for k in ("inherited", "adapted50")}
+        )
+    again = Rows(tmp_path / "truth.jsonl")
+    assert (
+        again.rows == truth.rows and again.find(key="3", seed=1) is not None and again.find(key="99") is None
+    )
+    made = {figure.name: figure for figure in figures(again, Rows(tmp_path / "scores.jsonl"))}
+    assert made["architectures"].value == 12 and made["single_path_adapted50_tau"].value == pytest.approx(1)
+    assert made["single_path_inherited_regret"].value == 0 and made["ceiling_tau"].value > 0.9
+    assert not figures(Rows(tmp_path / "none.jsonl"), scores)
+    assert json.loads((tmp_path / "truth.jsonl").read_text().splitlines()[0])["key"] == "0"
