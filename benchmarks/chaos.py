@@ -1,0 +1,264 @@
+"""Random SIGKILLs over API, workers, Ray actors, raylet and PostgreSQL while seeded searches run.
+
+Every search must end with no evaluation lost or stored twice, and with the front of an uninterrupted run.
+The searches have synthetic scores; queue, loop, executors, store and processes are the service's own.
+
+    python -m benchmarks.chaos            # 200 kills, half on SQLite and half on PostgreSQL; about 25 minutes
+    python -m benchmarks.chaos --quick    # 8 kills on PostgreSQL with shorter leases
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+
+from benchmarks import form, synthetic
+from benchmarks.fleet import Fleet, fleet, kill
+from benchmarks.form import Figure, Target
+from service import schema
+from service.records import Job
+from service.settings import Settings
+from service.states import ENDED, State
+from service.stores import evaluations, jobs, searches
+from service.wiring import open_store
+
+SEEDS = (0,)
+TARGETS = {
+    "unfinished": Target("<=", 0),
+    "lost": Target("<=", 0),
+    "duplicated": Target("<=", 0),
+    "fronts_different": Target("<=", 0),
+    "kill_to_resume_p99_s": Target("<=", 45.0),
+}
+VICTIMS = ("api", "worker", "actor", "raylet", "postgres")
+FAST = {"lease_s": 3.0, "heartbeat_s": 1.0, "sweep_s": 1.0, "poll_s": 0.2}
+DELAY_S = 0.1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One chaos run.
+
+    Attributes:
+        kills: SIGKILLs to send.
+        searches: seeded searches that run meanwhile.
+        evaluations: of each search.
+        pause_s: mean seconds between two kills.
+        timing: settings in place of the service's own.
+        end_s: seconds after the last kill within which every search must end.
+    """
+
+    postgres: bool
+    executor: str
+    kills: int
+    searches: int
+    evaluations: int
+    pause_s: float
+    timing: dict[str, float] = field(default_factory=dict)
+    workers: int = 2
+    end_s: float = 900.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a chaos run came to; `resume_s` are seconds from a worker's death to its job's next result."""
+
+    killed: Counter[str]
+    unfinished: int
+    lost: int
+    duplicated: int
+    different: int
+    resume_s: tuple[float, ...]
+
+
+def run(plan: Plan, seed: int) -> Report:
+    """Carry out a plan and return what it came to."""
+    wanted = {number: uninterrupted(number, plan.evaluations) for number in range(plan.searches)}
+    with fleet(
+        workers=plan.workers, postgres=plan.postgres, executor=plan.executor, timing=plan.timing
+    ) as running:
+        submitted = {
+            number: synthetic.submit(
+                running.store,
+                owner=f"owner{number % 3}",
+                evaluations=plan.evaluations,
+                seed=number,
+                delay_s=DELAY_S,
+            )
+            for number in range(plan.searches)
+        }
+        watch = _Watch(running, tuple(submitted.values()))
+        killed = _kill_at_random(plan, running, watch, random.Random(seed))
+        _wait_for_end(watch, plan.end_s)
+        return _report(running, plan, submitted, wanted, killed, watch)
+
+
+def uninterrupted(seed: int, evaluations_: int) -> list[str]:
+    """Return the keys of the front of the same search, left alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data=Path(folder), executor="local", low_water_bytes=0)
+        store = open_store(settings)
+        schema.upgrade(store.database)
+        identifier = synthetic.submit(store, evaluations=evaluations_, seed=seed)
+        synthetic.worker(store, "reference").run_one(("search",))
+        with store.database.read() as tx:
+            found = searches.front(tx, identifier)
+        store.close()
+    assert found is not None, "the uninterrupted search has no front"
+    return _keys(found[1])
+
+
+@dataclass
+class _Watch:
+    """Looks at the database as a client would: what has ended, and when a killed worker's job goes on."""
+
+    fleet: Fleet
+    ids: Sequence[str]
+    waiting: dict[str, tuple[float, int]] = field(default_factory=dict)
+    resumed_s: list[float] = field(default_factory=list)
+
+    def look(self) -> list[Job] | None:
+        """Return the searches' jobs, None while the database does not answer."""
+        try:
+            with self.fleet.store.database.read() as tx:
+                found = [job for identifier in self.ids if (job := jobs.get(tx, identifier)) is not None]
+        except DBAPIError:
+            return None
+        for job in found:
+            self._note(job)
+        return found
+
+    def _note(self, job: Job) -> None:
+        known = self.waiting.get(job.id)
+        if known is not None and (job.event_count > known[1] and _goes_on(job)):
+            self.resumed_s.append(time.monotonic() - known[0])
+            del self.waiting[job.id]
+
+    def mourn(self, worker: str) -> None:
+        """Note that a worker was killed now: its jobs are waited for."""
+        for job in self.look() or ():
+            if job.worker == worker and job.id not in self.waiting:
+                # reclaimed, leased, running: three events come before the next result
+                self.waiting[job.id] = (time.monotonic(), job.event_count + 3)
+
+
+def _goes_on(job: Job) -> bool:
+    return job.state in ENDED or job.state is State.RUNNING
+
+
+def _kill_at_random(plan: Plan, running: Fleet, watch: _Watch, rng: random.Random) -> Counter[str]:
+    killed: Counter[str] = Counter()
+    while sum(killed.values()) < plan.kills:
+        found = _watched_sleep(watch, rng.uniform(0.5, 1.5) * plan.pause_s)
+        if found is not None and all(job.state in ENDED for job in found):
+            break
+        victim = rng.choice(VICTIMS)
+        if _kill_one(running, watch, victim, rng):
+            killed[victim] += 1
+    return killed
+
+
+def _kill_one(running: Fleet, watch: _Watch, victim: str, rng: random.Random) -> bool:
+    """Kill one process of a kind and return whether there was one."""
+    if victim == "postgres":
+        pid = None if running.postgres is None else running.postgres.get_pid()
+        if pid is not None:
+            kill(pid)
+        return pid is not None
+    if victim in ("actor", "raylet"):
+        words = ("ray::_Actor",) if victim == "actor" else ("raylet/raylet",)
+        pids = [pid for member in running.workers() for pid in member.below(words)]
+        if pids:
+            kill(rng.choice(pids))
+        return bool(pids)
+    chosen = running.members[0] if victim == "api" else rng.choice(running.workers())
+    if chosen.process is None or chosen.process.poll() is not None:
+        return False
+    name = chosen.name
+    kill(chosen.process.pid)
+    if victim == "worker":
+        watch.mourn(name)
+    return True
+
+
+def _watched_sleep(watch: _Watch, seconds: float) -> list[Job] | None:
+    deadline_s = time.monotonic() + seconds
+    found = watch.look()
+    while time.monotonic() < deadline_s:
+        time.sleep(0.1)
+        found = watch.look()
+    return found
+
+
+def _wait_for_end(watch: _Watch, seconds: float) -> None:
+    deadline_s = time.monotonic() + seconds
+    while time.monotonic() < deadline_s:
+        found = watch.look()
+        if found is not None and all(job.state in ENDED for job in found):
+            return
+        time.sleep(0.2)
+
+
+def _report(
+    running: Fleet,
+    plan: Plan,
+    submitted: dict[int, str],
+    wanted: dict[int, list[str]],
+    killed: Counter[str],
+    watch: _Watch,
+) -> Report:
+    unfinished = lost = duplicated = different = 0
+    for number, identifier in submitted.items():
+        with running.store.database.read() as tx:
+            job, front = jobs.get(tx, identifier), searches.front(tx, identifier)
+            found = evaluations.history(tx, identifier)
+        good = job is not None and job.state is State.SUCCEEDED
+        unfinished += not good
+        searched = sum(entry.origin == "search" for entry in found)
+        lost += max(0, plan.evaluations - searched) if good else 0
+        duplicated += len(found) - len({entry.key for entry in found}) + max(0, searched - plan.evaluations)
+        different += front is not None and _keys(front[1]) != wanted[number]
+    return Report(killed, unfinished, lost, duplicated, different, tuple(watch.resumed_s))
+
+
+def _keys(document: str) -> list[str]:
+    return [member["key"] for member in json.loads(document)["members"]]
+
+
+def measure(*, quick: bool) -> list[Figure]:
+    """Return what the kills did, over all runs."""
+    if quick:
+        plans = [Plan(True, "ray", 8, 3, 24, 2.5, FAST, end_s=240.0)]
+    else:
+        plans = [Plan(kind, "ray", 100, 12, 160, 6.0, workers=3) for kind in (False, True)]
+    reports = [run(plan, seed) for seed, plan in enumerate(plans)]
+    killed = sum((report.killed for report in reports), Counter())
+    resumed = sorted(second for report in reports for second in report.resume_s)
+    detail = ", ".join(f"{count} {kind}" for kind, count in sorted(killed.items()))
+    figures = [
+        Figure("kills", float(sum(killed.values())), "SIGKILLs", detail=detail),
+        Figure("searches", float(sum(plan.searches for plan in plans)), "searches"),
+        Figure("unfinished", float(sum(report.unfinished for report in reports)), "searches"),
+        Figure("lost", float(sum(report.lost for report in reports)), "evaluations"),
+        Figure("duplicated", float(sum(report.duplicated for report in reports)), "evaluations"),
+        Figure("fronts_different", float(sum(report.different for report in reports)), "fronts"),
+    ]
+    if resumed:
+        for name, share in (("p50", 0.5), ("p99", 0.99)):
+            value = resumed[min(len(resumed) - 1, int(share * len(resumed)))]
+            figures.append(
+                Figure(f"kill_to_resume_{name}_s", value, "s", detail=f"{len(resumed)} worker deaths")
+            )
+    return figures
+
+
+if __name__ == "__main__":
+    form.main("chaos", measure)
