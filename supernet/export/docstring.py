@@ -29,13 +29,25 @@ class ScoreLike(Protocol):
 
 
 def docstring(
-    architecture: Architecture, *, title: str, notes: Sequence[str], scores: Sequence[ScoreLike]
+    architecture: Architecture,
+    *,
+    title: str,
+    notes: Sequence[str],
+    scores: Sequence[ScoreLike],
+    name: str = "Neck",
 ) -> list[str]:
     """Return the lines of a module's docstring."""
     body = [f'"""{_plain(title)}', ""]
     for note in notes:
         body += [*textwrap.wrap(_plain(note), LINE_LENGTH), ""]
-    body += [*_levels(architecture), "", *_cost(architecture), "", "Topology:", *_topology(architecture)]
+    body += [
+        *_levels(architecture),
+        "",
+        *_cost(architecture),
+        "",
+        "Topology:",
+        *_topology(architecture, name),
+    ]
     if scores:
         body += ["", "Scores:", *(f"    {score_text(score)}" for score in scores)]
     return [*body, '"""']
@@ -81,7 +93,7 @@ def _cost(architecture: Architecture) -> list[str]:
     return textwrap.wrap(text, LINE_LENGTH)
 
 
-def _topology(architecture: Architecture) -> Iterator[str]:
+def _topology(architecture: Architecture, name: str) -> Iterator[str]:
     """A line a node: all of its operations in a small neck, only what it reads in a larger one."""
     nodes = architecture.live
     detailed = len(nodes) <= _MOST_DETAILED
@@ -91,7 +103,7 @@ def _topology(architecture: Architecture) -> Iterator[str]:
         text = f"{node.id} (level {node.level}{width}) = {_node_text(node, detailed=detailed)}"
         yield from _wrapped(text)
     if len(nodes) > _MOST_NODES:
-        yield f"    ... and {len(nodes) - _MOST_NODES} more: see `Neck.forward`"
+        yield f"    ... and {len(nodes) - _MOST_NODES} more: see `{name}.forward`"
     yield from _wrapped(", ".join(f"level {level} gives {source}" for level, source in architecture.outputs))
 
 

@@ -95,7 +95,14 @@ def text(value: Value) -> str:
         return f"[{', '.join(map(text, value.items))}]"
     if isinstance(value, Infix):
         return f" {value.operator} ".join(_operand(item, value.operator) for item in value.operands)
-    return json.dumps(value) if isinstance(value, str) else repr(value)
+    return quoted(value) if isinstance(value, str) else repr(value)
+
+
+def quoted(value: str) -> str:
+    """Return the string as a literal in the quotes that black would choose."""
+    if '"' in value and "'" not in value:
+        return repr(value)
+    return json.dumps(value)
 
 
 def lines(prefix: str, value: Value, suffix: str = "", *, indent: int = 0) -> list[str]:

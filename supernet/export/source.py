@@ -9,6 +9,8 @@ The written module offers `Neck` (`(dict[level, Tensor]) -> dict[level, Tensor]`
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 
 from torch import Tensor, nn
 
@@ -28,26 +30,26 @@ def generate(
     title: str = "A feature-pyramid neck.",
     notes: Sequence[str] = (),
     scores: Sequence[ScoreLike] = (),
+    name: str = "Neck",
 ) -> str:
-    """Return the source of `neck.py`.
+    """Return the source of `neck.py`: the class `Neck` (or `name`) and `read_safetensors`.
 
     Raises:
         ExportError: an operation that cannot be written as source.
     """
     written = write(architecture)
-    head = docstring(architecture, title=title, notes=notes, scores=scores)
-    neck = "\n".join(_neck(architecture, written))
+    head = docstring(architecture, title=title, notes=notes, scores=scores, name=name)
+    neck = "\n".join(_neck(architecture, written, name))
     code = "\n\n\n".join([*written.blocks, neck])
     helpers = _helpers(architecture, code)
     code = "\n\n\n".join([*helpers, code, helper_source(read_safetensors)])
     return "\n".join([*head, "", *_imports(code)]) + "\n\n\n" + code + "\n"
 
 
-def tensor_names(architecture: Architecture) -> dict[str, str]:
+@lru_cache(maxsize=64)
+def tensor_names(architecture: Architecture) -> Mapping[str, str]:
     """Return, by `Subnet`'s name of a tensor, its name in the written neck."""
-    return {
-        ours: theirs for member in write(architecture).body.members for ours, theirs in member.places.items()
-    }
+    return MappingProxyType(write(architecture).names)
 
 
 def renamed(subnet: nn.Module, architecture: Architecture) -> dict[str, Tensor]:
@@ -80,24 +82,25 @@ def write(architecture: Architecture) -> Written:
     return Writer(architecture).write()
 
 
-def _neck(architecture: Architecture, written: Written) -> list[str]:
+def _neck(architecture: Architecture, written: Written, name: str) -> list[str]:
     shapes = architecture.output_shapes()
     reads = _channels(architecture.channels)
     gives = _channels({level: shape.channels for level, shape in shapes.items()})
-    found = ["class Neck(nn.Module):", '    """Features by level to features by level.', ""]
+    found = [f"class {name}(nn.Module):", '    """Features by level to features by level.', ""]
     found += [f"    Channels in by level: {reads}.", f"    Channels out by level: {gives}."]
     found += ['    """', ""]
-    found += [*constructor(written.body.members), "", *_LOADER, "", *_forward(written)]
-    return found
+    found += [*constructor(written.body.members), ""]
+    found += [*_LOADER.format(name=name, local=name.lower()).splitlines(), ""]
+    return [*found, *_forward(written)]
 
 
 _LOADER = '''\
     @classmethod
-    def from_safetensors(cls, path: str | Path) -> "Neck":
-        """Return the neck in evaluation mode with the weights of a safetensors file."""
-        neck = cls()
-        neck.load_state_dict(read_safetensors(path))
-        return neck.eval()'''.splitlines()
+    def from_safetensors(cls, path: str | Path) -> "{name}":
+        """Return the {local} in evaluation mode with the weights of a safetensors file."""
+        {local} = cls()
+        {local}.load_state_dict(read_safetensors(path))
+        return {local}.eval()'''
 
 
 def _channels(by_level: Mapping[int, int]) -> str:
