@@ -13,8 +13,9 @@ from evaluators.latency.device import Device
 from evaluators.latency.errors import DriftedSession, TooFewSamples
 from evaluators.latency.features import Totals, matrix, overall, totals, vocabulary
 from evaluators.latency.measuring import measure
-from evaluators.latency.predictor import MINIMUM_SAMPLES, Predictor, fit_totals
+from evaluators.latency.predictor import MINIMUM_SAMPLES, Predictor
 from evaluators.latency.session import Progress, Protocol, Session, joined
+from evaluators.latency.transfer import fit_from
 from search_space.architecture import Architecture
 from search_space.op import Size
 from search_space.space import Space
@@ -80,7 +81,7 @@ def calibrate(
         batch: images of one inference.
         budget_ms: a time near which more necks are measured.
         also: necks that are measured in any case, such as the baselines; they count.
-        prior: a predictor of a similar device to start from.
+        prior: a predictor of a similar device to start from where that helps; see `transfer.nearest`.
         protocol: how to measure.
 
     Raises:
@@ -169,12 +170,12 @@ class _Calibrating:
 
     def _fit(self, every: Sequence[Totals], chosen: Sequence[int], sessions: Sequence[Session]) -> Predictor:
         measured = [entry.latency_ms for session in sessions for entry in session.measured]
-        return fit_totals(
+        return fit_from(
+            self.prior,
             [every[index] for index in chosen],
             measured,
             fingerprint=sessions[0].fingerprint,
             lowering=self.device.lowering,
-            prior=self.prior,
         )
 
 

@@ -58,8 +58,10 @@ class Program:
 def expand(architecture: Architecture, image_size: Size) -> Program:
     """Return the primitive operations of the live nodes."""
     program = Program()
-    shapes = architecture.shapes(image_size)
-    values = {entry.id: program.value(shapes[entry.id]) for entry in architecture.inputs}
+    values = {}
+    for entry in architecture.inputs:
+        height, width = (-(-extent // 2**entry.level) for extent in image_size)
+        values[entry.id] = program.value(Shape(entry.channels, height, width))
     program.inputs = list(values.values())
     steps = iter(architecture.steps(image_size))
     for node in architecture.live:

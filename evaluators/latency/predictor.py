@@ -124,7 +124,10 @@ class Predictor:
 
     def predict(self, architecture: Architecture) -> Score:
         """Return the predicted time; its standard error is the 90 % interval's, None below 20 samples."""
-        entry = self.totals(architecture)
+        return self.score(self.totals(architecture))
+
+    def score(self, entry: Totals) -> Score:
+        """Return the prediction for a neck given by its kernel totals; see `predict`."""
         time = float(self.predict_totals([entry])[0])
         width = self._half_width(entry, time, 0.9)
         stderr = None if width is None else time * math.expm1(width) / 1.645
@@ -198,7 +201,8 @@ def fit_totals(
 ) -> Predictor:
     """Return the predictor fitted to kernel totals; see `Predictor.fit`."""
     times = _checked(times_ms, len(every))
-    classes = vocabulary(every) if len(times) >= CLASSES_FROM else ()
+    enough = len(times) >= CLASSES_FROM or prior is not None
+    classes = vocabulary(every) if enough else ()
     simple = overall(every)
     general = fit_relative(simple, times)
     if not classes:
