@@ -77,6 +77,7 @@ class Report:
     duplicated: int
     different: int
     resume_s: tuple[float, ...]
+    faults: tuple[str, ...] = ()
 
 
 def run(plan: Plan, seed: int) -> Report:
@@ -216,17 +217,22 @@ def _report(
     watch: _Watch,
 ) -> Report:
     unfinished = lost = duplicated = different = 0
+    faults: list[str] = []
     for number, identifier in submitted.items():
         with running.store.database.read() as tx:
             job, front = jobs.get(tx, identifier), searches.front(tx, identifier)
             found = evaluations.history(tx, identifier)
         good = job is not None and job.state is State.SUCCEEDED
         unfinished += not good
+        if job is not None and not good:
+            faults.append(
+                f"{job.state} in attempt {job.attempt}: {(job.error or {}).get('detail', 'no error')}"
+            )
         searched = sum(entry.origin == "search" for entry in found)
         lost += max(0, plan.evaluations - searched) if good else 0
         duplicated += len(found) - len({entry.key for entry in found}) + max(0, searched - plan.evaluations)
         different += front is not None and _keys(front[1]) != wanted[number]
-    return Report(killed, unfinished, lost, duplicated, different, tuple(watch.resumed_s))
+    return Report(killed, unfinished, lost, duplicated, different, tuple(watch.resumed_s), tuple(faults))
 
 
 def _keys(document: str) -> list[str]:
@@ -243,10 +249,11 @@ def measure(*, quick: bool) -> list[Figure]:
     killed = sum((report.killed for report in reports), Counter())
     resumed = sorted(second for report in reports for second in report.resume_s)
     detail = ", ".join(f"{count} {kind}" for kind, count in sorted(killed.items()))
+    faults = "; ".join(fault for report in reports for fault in report.faults)
     figures = [
         Figure("kills", float(sum(killed.values())), "SIGKILLs", detail=detail),
         Figure("searches", float(sum(plan.searches for plan in plans)), "searches"),
-        Figure("unfinished", float(sum(report.unfinished for report in reports)), "searches"),
+        Figure("unfinished", float(sum(report.unfinished for report in reports)), "searches", detail=faults),
         Figure("lost", float(sum(report.lost for report in reports)), "evaluations"),
         Figure("duplicated", float(sum(report.duplicated for report in reports)), "evaluations"),
         Figure("fronts_different", float(sum(report.different for report in reports)), "fronts"),

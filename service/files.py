@@ -53,6 +53,10 @@ class Files:
                 left -= len(block)
                 yield block
 
+    def size(self, digest: str) -> int:
+        """Return the size of a stored file, bytes."""
+        return int(self._system.size(self._path(digest)))
+
     def remove(self, digest: str) -> None:
         """Remove a file if it is there."""
         if self.exists(digest):

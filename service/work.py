@@ -43,6 +43,10 @@ class JobFailed(Exception):
         self.record: dict[str, str] = {"title": title, "detail": detail, **place}
 
 
+class TryAgain(Exception):
+    """What the job works with broke down (Ray, a device), not the job: another attempt may succeed."""
+
+
 @dataclass(frozen=True)
 class Work:
     """One attempt at one job."""

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from structlog.contextvars import bound_contextvars
 
@@ -28,7 +29,7 @@ from service.records import Job, Lease
 from service.states import State
 from service.store import Store
 from service.stores import jobs, workers
-from service.work import Hold, JobFailed, Outcome, Work
+from service.work import Hold, JobFailed, Outcome, TryAgain, Work
 
 LANES: Mapping[str, tuple[str, ...]] = {
     "long": ("train", "search", "calibrate", "finetune"),
@@ -36,6 +37,8 @@ LANES: Mapping[str, tuple[str, ...]] = {
 }
 log = structlog.get_logger("worker")
 Runner = Callable[[Work], Outcome]
+Ended = Outcome | JobFailed | TryAgain | StopRequested | OperationalError
+"""How a runner may end, the loss of its lease left out."""
 
 
 def worker_name() -> str:
@@ -189,26 +192,22 @@ class Worker:
         except LeaseLost as error:
             log.warning("job.lost", reason=str(error))
 
-    def _outcome(self, work: Work) -> Outcome | JobFailed | StopRequested | OperationalError:
+    def _outcome(self, work: Work) -> Ended:
         """Return how the runner ended; this is the one place that catches every exception."""
         try:
             with self._store.database.write() as tx:
                 jobs.start(tx, work.hold.lease)
             work.check()
             return self._find_runner(work.job.kind)(work)
-        except (LeaseLost, StopRequested) as error:
-            if isinstance(error, LeaseLost):
-                raise
-            return error
-        except JobFailed as error:
-            return error
-        except OperationalError as error:
+        except LeaseLost:
+            raise
+        except (StopRequested, JobFailed, TryAgain, OperationalError) as error:
             return error
         except Exception as error:  # whatever a runner raises is the job's failure, not the worker's
             log.exception("job.error")
             return JobFailed(f"The {work.job.kind} failed", f"{type(error).__name__}: {error}")
 
-    def _finish(self, work: Work, outcome: Outcome | JobFailed | StopRequested | OperationalError) -> None:
+    def _finish(self, work: Work, outcome: Ended) -> None:
         """Write the job's end, trying again while the database is away for as long as the lease may live."""
         patience = time.monotonic() + 10 * self._store.settings.lease_s
         while True:
@@ -222,9 +221,7 @@ class Worker:
                     return
                 time.sleep(self._store.settings.poll_s)
 
-    def _write_end(
-        self, work: Work, outcome: Outcome | JobFailed | StopRequested | OperationalError
-    ) -> State:
+    def _write_end(self, work: Work, outcome: Ended) -> State:
         with self._store.database.write() as tx:
             if isinstance(outcome, Outcome):
                 jobs.end(tx, work.hold.lease, outcome.state, result=outcome.result)
@@ -232,7 +229,19 @@ class Worker:
             if isinstance(outcome, JobFailed):
                 jobs.end(tx, work.hold.lease, State.FAILED, error=outcome.record)
                 return State.FAILED
+            if isinstance(outcome, TryAgain):
+                return self._try_again(tx, work, str(outcome))
             return jobs.release(tx, work.hold.lease)
+
+    def _try_again(self, tx: Connection, work: Work, reason: str) -> State:
+        """Put the job back, unless too many attempts in a row bore no fruit."""
+        job = jobs.guard(tx, work.hold.lease)
+        log.warning("job.broke_down", reason=reason)
+        if job.fruitless < self._store.settings.attempts:
+            return jobs.release(tx, work.hold.lease, counted=True)
+        title = f"The {job.kind} broke down {job.fruitless} times in a row"
+        jobs.end(tx, work.hold.lease, State.FAILED, error={"title": title, "detail": reason})
+        return State.FAILED
 
     def _forget(self) -> None:
         try:

@@ -13,7 +13,7 @@ import structlog
 
 from search.baselines import Baseline, baselines
 from search.budget import Budget
-from search.errors import Infeasible, SearchError
+from search.errors import Infeasible, SearchError, WorkerFailed
 from search.evaluation import Evaluation
 from search.execution import Executor
 from search.loop import search
@@ -25,10 +25,11 @@ from service.identifiers import new_id
 from service.pareto import constraints_of, objectives_of
 from service.records import StoredEvaluation
 from service.scoring import Bench, open_bench
+from service.settings import Settings
 from service.states import State
 from service.stores import evaluations, events, jobs, searches
 from service.stores.evaluations import NewEvaluation
-from service.work import JobFailed, Outcome, Work
+from service.work import JobFailed, Outcome, TryAgain, Work
 
 log = structlog.get_logger("search")
 
@@ -189,16 +190,35 @@ def executor_for(work: Work, bench: Bench) -> Iterator[Executor]:
         with LocalExecutor(bench.factory, attempts=attempts) as local:
             yield local
         return
+    with _on_ray(settings, bench, attempts) as cluster:
+        yield cluster
+
+
+@contextmanager
+def _on_ray(settings: Settings, bench: Bench, attempts: int) -> Iterator[Executor]:
+    """Yield an executor on Ray; what goes wrong with Ray itself is tried again with a new one.
+
+    Raises:
+        TryAgain: Ray, or what it runs, broke down.
+    """
+    import ray
+    from ray.exceptions import RayError
+
     from search.executors.ray import RayExecutor
     from service.ray_cluster import check_address, export_token
 
     check_address(settings)
     export_token(settings)
     workers = bench.search.spec["budget"]["parallel"]
-    with RayExecutor(
-        bench.factory, workers=workers, attempts=attempts, address=settings.ray_address
-    ) as cluster:
-        yield cluster
+    try:
+        with RayExecutor(
+            bench.factory, workers=workers, attempts=attempts, address=settings.ray_address
+        ) as cluster:
+            yield cluster
+    except (RayError, WorkerFailed, ConnectionError, TimeoutError) as error:
+        raise TryAgain(f"{type(error).__name__}: {error}") from error
+    finally:
+        ray.shutdown()
 
 
 def _problem(bench: Bench) -> Problem:

@@ -20,7 +20,7 @@ from service.states import State
 from service.store import Store
 from service.stores import evaluations, events, jobs, searches
 from service.tables import jobs as table
-from service.work import JobFailed, Outcome, Work
+from service.work import JobFailed, Outcome, TryAgain, Work
 from service.worker import Watch, Worker
 
 LONG = ("search",)
@@ -208,6 +208,19 @@ def test_a_known_fault_carries_its_pointer(store: Store) -> None:
 
     assert worker(store, fail).run_one(LONG)
     assert job(store, identifier).error == {"title": "No", "detail": "bad width", "pointer": "/space"}
+
+
+def test_what_broke_down_is_tried_again_a_few_times(store: Store) -> None:
+    identifier = synthetic.submit(store)
+
+    def break_down(_: Work) -> Outcome:
+        raise TryAgain("Ray is gone")
+
+    for expected in (State.QUEUED, State.QUEUED, State.FAILED):
+        assert worker(store, break_down).run_one(LONG)
+        assert job(store, identifier).state is expected
+    error = job(store, identifier).error
+    assert error is not None and error["detail"] == "Ray is gone"
 
 
 def test_a_database_that_was_away_costs_no_attempt(store: Store) -> None:
