@@ -1,6 +1,6 @@
 """`Matcher`: which nodes of an architecture a draft has already reproduced."""
 
-from functools import lru_cache
+from collections.abc import Iterable
 
 from search_space.architecture import Architecture, Node
 from search_space.op import Op
@@ -10,11 +10,6 @@ _PLAIN_OF_ONE = frozenset({"sum", "mean", "product", "concat"})
 
 class Mismatch(Exception):
     """A node that the architecture does not have."""
-
-
-@lru_cache(maxsize=1 << 16)
-def _text(op: Op) -> str:
-    return op.signature
 
 
 class Matcher:
@@ -29,6 +24,7 @@ class Matcher:
         `terms` holds, by the number of a node that only adds up, what it reads.
         """
         self.architecture = architecture
+        self._signatures = {step.op.signature for step in architecture.steps()}
         self._known: dict[str, int] = {}
         numbers: dict[str, int] = {}
         self.inputs: dict[str, int] = {}
@@ -45,6 +41,10 @@ class Matcher:
             if node.fusion is not None and node.fusion.kind == "sum" and not node.ops:
                 self.terms[numbers[node.id]] = tuple(numbers[edge.source] for edge in node.inputs)
         self.outputs = {level: numbers[source] for level, source in architecture.outputs}
+
+    def has(self, ops: Iterable[Op]) -> bool:
+        """Return whether every operation stands somewhere in the architecture, shares left out."""
+        return all(op.signature in self._signatures for op in ops)
 
     def number(self, node: Node, numbers: dict[str, int]) -> int:
         """Return the number of a draft's node, given those of the nodes it reads.
@@ -65,7 +65,7 @@ def _node_text(node: Node, numbers: dict[str, int]) -> str | int:
     if plain and not node.ops and not node.inputs[0].ops:
         return numbers[node.inputs[0].source]
     edges = ";".join(
-        f"{numbers[edge.source]}" + "".join("|" + _text(op) for op in edge.ops) for edge in node.inputs
+        f"{numbers[edge.source]}" + "".join("|" + op.signature for op in edge.ops) for edge in node.inputs
     )
-    fusion = "" if plain or node.fusion is None else _text(node.fusion)
-    return f"{node.level}[{edges}]{fusion}" + "".join("|" + _text(op) for op in node.ops)
+    fusion = "" if plain or node.fusion is None else node.fusion.signature
+    return f"{node.level}[{edges}]{fusion}" + "".join("|" + op.signature for op in node.ops)

@@ -163,10 +163,6 @@ class PyramidSpace(Space):
         return widths.pop()
 
 
-def forget(node: Node) -> None:
-    """Do nothing with a node."""
-
-
 def shares_of(node: Node) -> Iterator[str]:
     """Yield the share of every operation of a node that has one."""
     fused = [node.fusion] if node.fusion else []

@@ -1,6 +1,6 @@
 """`fusion_grid`: one to four stages, each with its own path through the levels, fusion and operation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -10,8 +10,10 @@ from typing import ClassVar
 from search_space.architecture import Architecture, Node
 from search_space.errors import NotInSpace
 from search_space.matching import Matcher, Mismatch
-from search_space.pyramid import PyramidSpace, forget, index_of, shares_of, whole_numbers
+from search_space.op import Op
+from search_space.pyramid import PyramidSpace, index_of, shares_of, whole_numbers
 from search_space.space import Gene, Genotype
+from search_space.stages import style as styles
 from search_space.stages.paths import PATHS
 from search_space.stages.stage import Choice, Emit, Levels, Stage
 from search_space.stages.style import FUSIONS
@@ -118,11 +120,15 @@ class FusionGrid(PyramidSpace):
             for path in self.paths
         )
 
-    def choices(self, stage: int) -> Iterator[Choice]:
-        """Yield every canonical choice of a stage."""
+    def choices(self, stage: int, within: Mapping[str, Sequence[int]] | None = None) -> Iterator[Choice]:
+        """Yield every canonical choice of a stage, of each part only what `within` names, if it does."""
         values = self._known[stage - 1]
         for index, path in enumerate(self.paths):
-            ranges = [choices or (0,) for choices in self._meaning(stage, path).values()]
+            meaning = self._meaning(stage, path)
+            for part, some in (within or {}).items():
+                if meaning[part]:
+                    meaning[part] = some
+            ranges = [() if within and choices == [] else choices or (0,) for choices in meaning.values()]
             for picked in product((index,), *ranges):
                 yield Choice(*(known[at] for known, at in zip(values, picked, strict=True)))
 
@@ -172,6 +178,7 @@ class FusionGrid(PyramidSpace):
     def candidates(self, matcher: Matcher, width: int) -> Iterator[Genotype]:
         """Yield the genotypes whose every node the matcher's architecture has; ties may still differ."""
         numbers = dict(matcher.inputs)
+        within = self._within(matcher, width)
 
         def match(node: Node) -> None:
             numbers[node.id] = matcher.number(node, numbers)
@@ -182,7 +189,7 @@ class FusionGrid(PyramidSpace):
                 yield self.genotype(width, choices)
             if len(choices) == max(self.stages):
                 return
-            for choice in self.choices(len(flow)):
+            for choice in self.choices(len(flow), within):
                 try:
                     after = self.lay(width, choice, flow, match)
                 except Mismatch:
@@ -195,31 +202,64 @@ class FusionGrid(PyramidSpace):
             return
         yield from grown([laterals], [])
 
+    def _within(self, matcher: Matcher, width: int) -> dict[str, list[int]]:
+        """Return of each part the choices whose every operation the matcher's architecture has."""
+        style = self.style
+        fusions = {name: styles.fusion(name, width, "") for name in self.fusions}
+        made: dict[str, list[tuple[Op, ...]]] = {
+            "fusion": [(fusion, *after) for fusion, after in fusions.values()],
+            "op": [styles.operation(style, name, width, "") for name in self.ops],
+            "attention": [styles.attend(name, "") for name in self.attentions],
+            "down": [styles.down(style, name, width, "") for name in self.downs],
+        }
+        return {
+            part: [index for index, ops in enumerate(every) if matcher.has(ops)]
+            for part, every in made.items()
+        }
+
     def cover(self) -> list[Architecture]:
         """Return architectures at the largest width that together hold every shared tensor."""
-        width = self.widths[-1]
-        passing = list({(choice.path, choice.place): choice for choice in self.choices(1)}.values())
         shares: set[str] = set()
         covering: list[Architecture] = []
-        for stage in range(1, max(self.stages) + 1):
-            for before in passing[: None if stage > 1 else 1]:
-                for choice in self.choices(stage):
-                    choices = [before] * (stage - 1) + [choice]
-                    fresh = self._shares(width, choices) - shares
-                    shares |= fresh
-                    if fresh:
-                        least = next(number for number in self.stages if number >= stage)
-                        covering.append(self.build(width, choices + [before] * (least - stage)))
+        for choices in self._telling():
+            built = self.build(self.widths[-1], choices)
+            fresh = {share for node in built.nodes for share in shares_of(node)} - shares
+            shares |= fresh
+            if fresh:
+                covering.append(built)
         return covering
 
-    def _shares(self, width: int, choices: Sequence[Choice]) -> set[str]:
-        """Return the shares of the last stage's operations."""
-        nodes: list[Node] = []
-        flow: list[Levels] = [self.laterals(width, forget)]
-        for choice in choices[:-1]:
-            flow.append(self.lay(width, choice, flow, forget))
-        self.lay(width, choices[-1], flow, nodes.append)
-        return {share for node in nodes for share in shares_of(node)}
+    def _telling(self) -> Iterator[list[Choice]]:
+        """Yield necks that together have every share: of operations, and of fusions for each set of inputs.
+
+        What arrives at a fusion depends on the stage's own choice, and with an input skip on the levels that
+        the stages before it have passed unchanged.
+        """
+        most = max(self.stages)
+        varied = list(self._varied(most))
+        for choice in varied:
+            yield [choice._replace(skip=self._known[0][1][0]), *[choice] * (most - 1)]
+        skipping = [choice for choice in varied if choice.skip != "none" and choice.op == self.ops[0]]
+        befores = {
+            (choice.path, choice.place) if PATHS[choice.path].passes else (): choice for choice in varied
+        }
+        for at in range(1, most) if skipping else ():
+            number = next(number for number in self.stages if number > at)
+            for before in befores.values():
+                start = [before._replace(skip="none"), *[before] * (at - 1)]
+                for choice in skipping:
+                    yield [*start, choice] + [before] * (number - at - 1)
+
+    def _varied(self, stage: int) -> Iterator[Choice]:
+        """Yield every choice of a stage, operations and attention with one fusion and skip only."""
+        first = (self.fusions[0], self._known[stage - 1][1][0], self.downs[0])
+        for choice in self.choices(stage):
+            if (choice.op, choice.attention) == (self.ops[0], self.attentions[0]) or first == (
+                choice.fusion,
+                choice.skip,
+                choice.down,
+            ):
+                yield choice
 
     def baselines(self) -> dict[str, Genotype]:
         """Return the genotypes of hand-made necks' topologies, by name, at the largest width.

@@ -22,6 +22,7 @@ class Path:
         shrinks: a node reads the level below, so `down` matters.
         fuses: `fusion` and `op` matter.
         skips: `skip` matters.
+        passes: a level leaves the stage unchanged.
     """
 
     lay: Callable[[Stage], Levels]
@@ -29,6 +30,7 @@ class Path:
     shrinks: bool = False
     fuses: bool = True
     skips: bool = True
+    passes: bool = False
 
 
 def _chain(stage: Stage, levels: list[int], arrive: Arrive, tag: str = "", *, skips: bool = True) -> Levels:
@@ -194,9 +196,9 @@ def skip(stage: Stage) -> Levels:
 
 
 PATHS: dict[str, Path] = {
-    "skip": Path(skip, fuses=False, skips=False),
-    "top_down": Path(top_down, recursive=True),
-    "bottom_up": Path(bottom_up, recursive=True, shrinks=True),
+    "skip": Path(skip, fuses=False, skips=False, passes=True),
+    "top_down": Path(top_down, recursive=True, passes=True),
+    "bottom_up": Path(bottom_up, recursive=True, shrinks=True, passes=True),
     "fusing_splitting": Path(fusing_splitting),
     "reverse": Path(reverse, recursive=True, shrinks=True),
     "cross_scale": Path(cross_scale, shrinks=True),

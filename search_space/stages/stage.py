@@ -93,10 +93,8 @@ class Stage:
 
     def below(self, source: str, level: int, label: str = "below") -> Arrival:
         """Return a tensor of the level below `level`, shrunk."""
-        if self.choice.down != "conv":
-            return self.shrunk(source, 1, label)
         share = f"{self.name}_l{level}_down"
-        return Arrival(label, source, styles.conv(self.style, self.width, 3, share, 2))
+        return Arrival(label, source, styles.down(self.style, self.choice.down, self.width, share))
 
     def shrunk(self, source: str, steps: int, label: str) -> Arrival:
         """Return a tensor of a level finer by `steps`, max-pooled."""

@@ -194,6 +194,12 @@ def fusion(name: str, width: int, share: str) -> tuple[Op, tuple[Op, ...]]:
 
 
 @_interned
+def down(style: Style, name: str, width: int, share: str) -> tuple[Op, ...]:
+    """Return what shrinks the level below: pool2 or pool (2x2 or 3x3 max) or conv (3x3, stride 2)."""
+    return conv(style, width, 3, share, 2) if name == "conv" else pooled(1, 2 if name == "pool2" else 3)
+
+
+@_interned
 def enlarge(style: Style) -> tuple[Op, ...]:
     """Return the resampling from a coarser level."""
     return (Resize(mode=style.resize),)

@@ -11,14 +11,55 @@ from hypothesis import strategies as st
 from search_space import spaces
 from search_space.errors import InvalidSpace, NotInSpace, UnknownName
 from search_space.space import Space
+from search_space.stages.paths import PATHS
 
 SEEDS = st.integers(0, 2**32 - 1)
-every_space = pytest.mark.parametrize("name", spaces.names())
+EVERYTHING = {
+    "attentions": ["none", "se", "scse", "eca", "ela", "coordinate"],
+    "ops": ["conv", "dw"],
+    "kernels": [1, 3, 5],
+    "norm": "group",
+    "act": "silu",
+    "order": "conv_norm_act",
+    "resize": "bilinear",
+    "widths": [16, 48],
+    "channels": {"2": 8, "3": 16, "4": 24, "5": 40},
+    "levels": [3, 4, 5, 6, 7],
+}
+SPECS: dict[str, dict[str, object]] = {name: {"space": name} for name in spaces.names()} | {
+    "fusion_grid, extended": {
+        **EVERYTHING,
+        "space": "fusion_grid",
+        "paths": [*PATHS],
+        "fusions": ["sum", "mean", "fast", "softmax", "gate", "concat"],
+        "downs": ["pool2", "pool", "conv"],
+        "extra": "pool",
+    },
+    "merging_cells, extended": {
+        **EVERYTHING,
+        "space": "merging_cells",
+        "version": "mmdet",
+        "extra": "reduce",
+        "merges": [1, 3],
+    },
+    "path_aggregation, extended": {
+        **EVERYTHING,
+        "space": "path_aggregation",
+        "deform": True,
+        "export_safe": False,
+        "extra": "conv_lateral",
+        "nodes": [2, 3],
+    },
+    "fusion_grid, restricted": {"space": "fusion_grid", "stages": [1], "widths": [32], "kernels": [3]},
+    "merging_cells, restricted": {"space": "merging_cells", "levels": [3, 4], "merges": [0], "stacks": [1]},
+    "path_aggregation, restricted": {"space": "path_aggregation", "paths": ["top_down"], "nodes": [1, 2]},
+}
+every_space = pytest.mark.parametrize("name", SPECS)
 
 
 @cache
 def _space(name: str) -> Space:
-    return Space.load(name)
+    return Space.load(SPECS[name])
 
 
 @every_space
@@ -68,7 +109,7 @@ class TestEverySpace:
         space.architecture(mutant)
         space.architecture(child)
 
-    @settings(max_examples=25)
+    @settings(max_examples=10)
     @given(seed=SEEDS)
     def test_contains_its_architectures(self, name: str, seed: int) -> None:
         space = _space(name)
@@ -89,7 +130,7 @@ class TestEverySpace:
 
     def test_baselines_lie_inside(self, name: str) -> None:
         space = _space(name)
-        assert space.baselines()
+        assert space.baselines() or name not in spaces.names()
         for genotype in space.baselines().values():
             assert space.canonical(genotype) == genotype
             assert space.contains(space.architecture(genotype))
