@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +21,8 @@ from service.stores import evaluations
 
 MOST_SHOWN = 1_500
 """Dominated and infeasible points drawn at most: what a browser selects from within a tenth of a second."""
-CELLS = 48
-"""Columns and rows of the grid by whose cells points are thinned."""
+TAILS = (0.02, 0.98)
+"""Quantiles of each metric between which the grid lies that points are thinned by."""
 Indices = NDArray[np.intp]
 
 
@@ -89,7 +90,7 @@ def chosen(ranking: Ranking, most: int = MOST_SHOWN) -> Indices:
     """Return the indices of the points to draw, in the record's order.
 
     All of the front, its neighbours, the nearest misses and the baselines; of the rest, at most `most`, taken
-    in turn from the cells of a grid over the ranks of the two metrics, so that sparse regions stay visible.
+    in turn from the cells of a grid over the two metrics, so that sparse regions stay visible.
     """
     marked = [i for i, origin in enumerate(ranking.points.origins) if origin.startswith("baseline:")]
     always = np.unique(
@@ -104,13 +105,18 @@ def chosen(ranking: Ranking, most: int = MOST_SHOWN) -> Indices:
 
 
 def _thinned(costs: NDArray[np.float64], most: int) -> Indices:
-    """Return `most` rows of costs (N, 2): round after round, one of each cell of a grid over the ranks."""
-    places = np.argsort(np.argsort(costs, axis=0, kind="stable"), axis=0, kind="stable")
-    cells = (places * CELLS // len(costs)) @ np.array([CELLS, 1])
-    order = np.argsort(cells, kind="stable")
+    """Return `most` rows of costs (N, 2): the extremes, then in rounds one of each cell of a grid."""
+    side = math.isqrt(most // 2)
+    low, high = np.quantile(costs, TAILS, axis=0)
+    parts = (costs - low) / np.where(high > low, high - low, 1.0)
+    cells = np.clip(parts * side, 0, side - 1).astype(np.intp) @ np.array([side, 1])
+    shuffled = np.random.default_rng(0).permutation(len(costs))
+    order = shuffled[np.argsort(cells[shuffled], kind="stable")]
     starts = np.flatnonzero(np.diff(cells[order], prepend=-1))
     turn = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
-    return order[np.argsort(turn, kind="stable")[:most]]
+    picked = order[np.lexsort((np.argsort(shuffled)[order], turn))]
+    ends = np.unique(np.concatenate([costs.argmin(axis=0), costs.argmax(axis=0)]))
+    return np.concatenate([ends, picked[~np.isin(picked, ends)]])[:most]
 
 
 def _batches(ids: Sequence[str], size: int = 500) -> list[Sequence[str]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pkgutil
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from search.objectives import METRICS
 from service.callers import CallerDep, StoreDep
 from service.models.searches import BudgetSpec
 from service.paging import Paging
@@ -17,14 +17,15 @@ from service.routes import supernets as supernets_api
 from service.searches import BASELINES, PREFERRED
 from service.states import ENDED, GOOD
 from service.stores.rows import Page
+from service.ui import defaults
 from service.ui.page import PageRoute, render
 
 router = APIRouter(route_class=PageRoute)
 MOST_LISTED = 200
 BACKBONES = ("mobilenetv3_small_050", "mobilenetv3_large_100", "resnet10t", "resnet18", "efficientnet_lite0")
 """Suggestions; the field takes any timm model that offers features."""
-FREE = ("macs", "parameters", "activation_memory")
-"""Objectives that need no device."""
+NOT_HERE = ("remote", "cuda")
+"""Kinds of devices that the workers' machine need not have: they are registered on the page of devices."""
 
 
 @router.get("/searches/new")
@@ -45,25 +46,17 @@ def page(request: Request, caller: CallerDep, store: StoreDep) -> Response:
 
 
 def _choices() -> dict[str, Any]:
-    from evaluators import devices as device_kinds
-    from search import strategy
-    from search.objectives import METRICS
-    from search_space import reference, spaces
-    from supernet.training import rules
-    from supernet.training.spec import TrainingSpec
-
-    strategies = strategy.names()
-    kinds = [entry.name for entry in pkgutil.iter_modules(device_kinds.__path__)]
+    strategies = defaults.plugins("search.strategies")
     return {
         "backbones": BACKBONES,
-        "training": TrainingSpec(dataset="unset"),
-        "rules": [entry.name for entry in pkgutil.iter_modules(rules.__path__)],
-        "spaces": spaces.names(),
+        "training": defaults.training(),
+        "rules": defaults.plugins("supernet.training.rules"),
+        "spaces": defaults.plugins("search_space.spaces"),
         "strategies": strategies,
         "strategy": next(name for name in PREFERRED if name in strategies),
-        "necks": reference.files(),
+        "necks": defaults.plugins("search_space.reference"),
         "baselines": BASELINES,
         "budget": BudgetSpec(),
-        "kinds": [name for name in kinds if name not in ("remote", "cuda")],
+        "kinds": [name for name in defaults.plugins("evaluators.devices") if name not in NOT_HERE],
         "metrics": [name for name in METRICS if name not in ("miou",)],
     }

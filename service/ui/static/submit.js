@@ -68,6 +68,7 @@ function arrangeObjectives() {
 
 async function check() {
   const turn = ++asked;
+  $("estimate").textContent ||= "Checking…";
   let answer;
   let found;
   try {
@@ -181,5 +182,5 @@ form.addEventListener("submit", async (event) => {
 
 arrange();
 arrangeObjectives();
-await check();
+check();
 form.dataset.ready = "yes";

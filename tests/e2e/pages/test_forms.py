@@ -1,0 +1,139 @@
+"""Forms and live pages in a real browser: checked as typed, faults beside their fields, work that ends."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from benchmarks.seeded import add_evaluations, add_search
+from service.states import State
+from service.stores import artifacts, jobs
+from tests.e2e.pages.conftest import Site, Visitor
+
+pytestmark = pytest.mark.chromium
+CHECKED_MS = 60_000
+"""The first check loads torch and timm."""
+
+
+def open_form(visitor: Visitor) -> None:
+    visitor.go("/searches/new")
+    visitor.page.wait_for_selector("#form[data-ready=yes]")
+
+
+def test_defaults_can_be_sent_at_once(visit: Visitor) -> None:
+    open_form(visit)
+    expect(visit.page.locator("#go")).to_be_enabled(timeout=CHECKED_MS)
+    expect(visit.page.locator("#estimate")).to_contain_text("necks in the space")
+    visit.page.locator("#go").click()
+    visit.page.wait_for_url(re.compile(r"/searches/[0-9a-f-]{36}$"))
+    expect(visit.page.locator("#stages-title")).to_be_visible()
+
+
+def test_fault_stands_beside_its_field(visit: Visitor) -> None:
+    open_form(visit)
+    visit.page.get_by_label("Necks to score").fill("0")
+    fault = visit.page.locator("[data-field='/budget/evaluations'] .fault")
+    expect(fault).to_be_visible(timeout=CHECKED_MS)
+    expect(visit.page.locator("#go")).to_be_disabled()
+    visit.page.get_by_label("Necks to score").fill("12")
+    expect(fault).to_be_hidden(timeout=CHECKED_MS)
+    expect(visit.page.locator("#go")).to_be_enabled(timeout=CHECKED_MS)
+    visit.troubles.clear()  # the browser reports the 422 itself
+
+
+def test_unknown_backbone_is_named_with_near_matches(visit: Visitor) -> None:
+    open_form(visit)
+    visit.page.get_by_label("Train a new one first").check()
+    visit.page.get_by_label("Backbone", exact=True).fill("resnet18x")
+    expect(visit.page.locator("[data-field='/supernet/backbone/name'] .fault")).to_contain_text(
+        "resnet18", timeout=CHECKED_MS
+    )
+    visit.shoot("new-fault")
+    visit.troubles.clear()  # the browser reports the 422 itself
+
+
+def test_without_a_device_latency_is_no_objective(visit: Visitor) -> None:
+    open_form(visit)
+    visit.page.get_by_label("Device", exact=True).select_option("")
+    expect(visit.page.locator("input[name=objective][value=macs]")).to_be_checked()
+    expect(visit.page.locator("#go")).to_be_enabled(timeout=CHECKED_MS)
+
+
+def test_search_page_follows_its_events(visit: Visitor, site: Site) -> None:
+    search_id = add_search(site.seeded, label="lively", state=State.RUNNING, number=10, budget=64)
+    visit.go(f"/searches/{search_id}")
+    visit.page.wait_for_selector("#search[data-ready=yes]")
+    expect(visit.page.locator("#live")).to_have_text("Live")
+    with site.seeded.store.database.write() as tx:
+        add_evaluations(tx, search_id, 7, seed=9)
+    expect(visit.page.locator("#front-title")).to_contain_text("of 20 scored", timeout=10_000)
+
+
+def test_pause_and_cancel(visit: Visitor, site: Site) -> None:
+    search_id = add_search(site.seeded, label="to be stopped", state=State.QUEUED, number=0)
+    visit.page.on("dialog", lambda dialog: dialog.accept())
+    visit.go(f"/searches/{search_id}")
+    visit.page.get_by_role("button", name="Pause").click()
+    expect(visit.page.locator("[data-live=state]")).to_have_text("Paused")
+    visit.page.get_by_role("button", name="Cancel").click()
+    expect(visit.page.locator("[data-live=state]")).to_have_text("Cancelled")
+
+
+def test_download_in_place(visit: Visitor, site: Site) -> None:
+    search_id = add_search(site.seeded, label="with files", number=3)
+    visit.go(f"/searches/{search_id}/pareto")
+    visit.page.locator("#table tbody a").first.click()
+    visit.page.wait_for_selector("#subnet")
+    visit.page.get_by_role("button", name="Source").click()
+    expect(visit.page.locator("[data-status=source]")).to_contain_text("Waiting for a worker")
+    with visit.page.expect_download() as waiting:
+        content = finish_artifact(site)
+    assert waiting.value.path().read_bytes() == content
+    expect(visit.page.locator("[data-status=source] a")).to_have_text("neck.py")
+
+
+def finish_artifact(site: Site) -> bytes:
+    """Do the worker's part: store a file and end the job."""
+    store = site.seeded.store
+    content = b"class Neck: ...\n"
+    source = store.settings.data / "neck.py"
+    source.write_bytes(content)
+    with store.database.write() as tx:
+        job = jobs.claim(tx, worker="test", kinds=("artifact",), lease_s=60)
+        assert job is not None
+        digest, size = store.files.put(source)
+        artifacts.finish(tx, job.id, sha256=digest, size=size, media_type="text/x-python", filename="neck.py")
+        jobs.end(tx, job.lease, State.SUCCEEDED)
+    return content
+
+
+def test_dataset_faults_and_progress(visit: Visitor) -> None:
+    visit.go("/datasets")
+    visit.page.wait_for_selector("body[data-ready=yes]")
+    visit.page.get_by_label("Folder below the dataset root").fill("../etc")
+    visit.page.get_by_role("button", name="Add", exact=True).click()
+    expect(visit.page.locator("[data-field='/path'] .fault")).to_contain_text("..")
+    visit.troubles.clear()  # the browser reports the 422 itself
+    visit.page.get_by_label("Training images").fill("8")
+    visit.page.get_by_role("button", name="Generate").click()
+    expect(visit.page.locator("[data-live=datasets]")).to_contain_text("Waits for a worker")
+
+
+def test_agent_enrolment_gives_the_command(visit: Visitor, site: Site) -> None:
+    visit.go("/devices")
+    visit.page.wait_for_selector("body[data-ready=yes]")
+    visit.page.get_by_label("Name").fill("kitchen-pi")
+    visit.page.get_by_role("button", name="Register and enrol").click()
+    expect(visit.page.locator("#enrolment code")).to_have_text(
+        re.compile(rf"^neckline agent {re.escape(site.address)} --token \S+$")
+    )
+
+
+def test_device_figures(visit: Visitor) -> None:
+    visit.go("/devices")
+    visit.page.wait_for_selector("body[data-ready=yes]")
+    drawn = visit.page.evaluate("document.querySelector('[data-scatter]').data[1].x.length")
+    assert drawn == 48
+    assert "Median error" in visit.page.locator("main").inner_text()
