@@ -1,4 +1,6 @@
-"""Retention: what ended long ago gives back its events, its artifacts' files and its checkpoints; results stay."""
+"""Retention: what ended long ago gives back its events, its artifacts' files and its checkpoints; results
+stay.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""``neckline search``: submit, watch, list, look at the front, cancel and download, over the service's API."""
+"""``neckline search``: submit, watch, list, look at the front, cancel and download, over the service's
+API.
+"""
 
 from __future__ import annotations
 
