@@ -19,6 +19,8 @@ from search_space.errors import CyclicGraph, InvalidArchitecture, NewerSchema, W
 from search_space.op import Op, Shape, Size
 
 SCHEMA_VERSION = 1
+MAX_LEVEL = 16
+"""Highest level; at its stride of 65,536 pixels every image is one pixel."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOMINAL = (640, 640)
 
@@ -166,7 +168,7 @@ class Architecture:
         """
         try:
             record = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise InvalidArchitecture(f"architecture: not JSON: {error}") from error
         return _from_record(record)
 
@@ -202,8 +204,13 @@ def _trace(architecture: Architecture, image_size: Size) -> Iterator[tuple[Step 
                 f"node '{node.id}' (level {node.level}): its operations make {shape.channels} channels, "
                 f"but its width is {node.width}"
             )
+        size = sizes.setdefault(node.level, shape.size)
+        if shape.size not in (size, (1, 1)):
+            raise InvalidArchitecture(
+                f"node '{node.id}' (level {node.level}) makes {shape.height} x {shape.width} pixels of a "
+                f"{image_size[0]} x {image_size[1]} image, but its level has {size[0]} x {size[1]}"
+            )
         shapes[node.id] = shape
-        sizes.setdefault(node.level, shape.size)
         yield None, {node.id: shape}
 
 
@@ -261,8 +268,18 @@ def _check_names(architecture: Architecture) -> None:
     repeated = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
     if repeated:
         raise InvalidArchitecture(f"two inputs or nodes are called {sorted(repeated)}")
+    for entry in architecture.inputs:
+        _check_level(entry.id, entry.level, entry.channels)
     for node in architecture.nodes:
+        _check_level(node.id, node.level, node.width)
         _check_node(node)
+
+
+def _check_level(name: str, level: object, channels: object) -> None:
+    if type(level) is not int or not 0 <= level <= MAX_LEVEL:
+        raise InvalidArchitecture(f"'{name}': a level is 0 to {MAX_LEVEL}, got {level!r}")
+    if type(channels) is not int or channels < 1:
+        raise InvalidArchitecture(f"'{name}' (level {level}): {channels!r} is no number of channels")
 
 
 def _check_node(node: Node) -> None:
@@ -335,7 +352,7 @@ def _node_record(node: Node) -> dict[str, object]:
 
 
 def _from_record(record: object) -> Architecture:
-    if not isinstance(record, dict) or "schema_version" not in record:
+    if not isinstance(record, dict) or type(record.get("schema_version")) is not int:
         raise InvalidArchitecture("architecture: not an object with a schema_version")
     if record["schema_version"] > SCHEMA_VERSION:
         raise NewerSchema(
@@ -346,10 +363,16 @@ def _from_record(record: object) -> Architecture:
         return Architecture(
             tuple(Input(**entry) for entry in record["inputs"]),
             tuple(_node_from(entry) for entry in record["nodes"]),
-            tuple(sorted((int(level), source) for level, source in record["outputs"].items())),
+            tuple(sorted((_level(level), source) for level, source in record["outputs"].items())),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InvalidArchitecture(f"architecture: malformed record: {error!r}") from error
+
+
+def _level(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LEVEL))):
+        raise InvalidArchitecture(f"architecture: '{text}' is no level of an output")
+    return int(text)
 
 
 def _node_from(record: Mapping[str, Any]) -> Node:

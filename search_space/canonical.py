@@ -19,9 +19,10 @@ def canonical(architecture: "Architecture") -> str:
     none.
     """
     aliases = _aliases(architecture)
-    names = {entry.id: f"i{index}" for index, entry in enumerate(architecture.inputs)}
+    inputs = sorted(architecture.inputs, key=lambda entry: entry.level)
+    names = {entry.id: f"i{index}" for index, entry in enumerate(inputs)}
     by_id = {node.id: node for node in architecture.nodes}
-    lines = [f"{names[entry.id]}:{entry.level},{entry.channels}" for entry in architecture.inputs]
+    lines = [f"{names[entry.id]}:{entry.level},{entry.channels}" for entry in inputs]
     roots = [(level, aliases.get(source, source)) for level, source in architecture.outputs]
     walks: list[list[str]] = []
     for _, root in roots:

@@ -3,11 +3,12 @@
 An operation is pure data. `supernet/ops/<kind>.py` holds the module of the same name that runs it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
-from math import ceil, prod
-from typing import ClassVar, NamedTuple, Self
+from functools import cache, cached_property
+from math import ceil, isfinite, prod
+from types import UnionType
+from typing import ClassVar, Literal, NamedTuple, Self, cast, get_args, get_origin, get_type_hints
 
 from search_space.errors import InvalidArchitecture
 
@@ -97,10 +98,30 @@ class Op:
             raise InvalidArchitecture(
                 f"op '{cls.kind}' has no attribute {sorted(unknown)}; it takes {sorted(known)}"
             )
+        hints = _hints(cast(Hashable, cls))
+        for name, value in given.items():
+            if not _fits(value, hints[name]):
+                raise InvalidArchitecture(f"op '{cls.kind}': {value!r} is no {name}")
         try:
             return cls(**given)  # type: ignore[arg-type]
         except TypeError as error:
             raise InvalidArchitecture(f"op '{cls.kind}': {error}") from error
+
+
+@cache
+def _hints(cls: Hashable) -> Mapping[str, object]:
+    return get_type_hints(cls)
+
+
+def _fits(value: object, hint: object) -> bool:
+    """Return whether a value of JSON is one of the attribute's type; whole numbers are below 2**31."""
+    if get_origin(hint) is Literal:
+        return isinstance(value, str) and value in get_args(hint)
+    if isinstance(hint, UnionType):
+        return any(_fits(value, part) for part in get_args(hint))
+    if hint in (int, float) and type(value) is int:
+        return abs(value) < 2**31
+    return type(value) is hint and (not isinstance(value, float) or isfinite(value))
 
 
 def _frozen(value: object) -> object:
