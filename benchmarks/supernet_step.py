@@ -27,7 +27,7 @@ from supernet.training.run import build_trainer
 from supernet.training.spec import TrainingSpec
 from supernet.training.step import Trainer
 
-THREADS = 2
+THREADS = 1
 SEEDS = (0,)
 BACKBONES = {"plain": "plain", "resnet50": "resnet50"}
 TARGETS = {

@@ -1,0 +1,168 @@
+"""Does topology matter? Necks of equal MACs, trained alone on images whose classes lie at another scale.
+
+On `digits-context` a small digit's class depends on the large outline around it, and the outline's class on
+a small mark inside it. Every neck is trained by the same recipe on the cached features of one frozen
+backbone; its width is the one that brings neck and head nearest to the same MACs. Measured rows are
+appended to `benchmarks/results/context/rows.jsonl`: run again to go on.
+"""
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from benchmarks import form
+from benchmarks.form import Figure, Target
+from benchmarks.ranking import BACKBONE_SPACE, Rows
+from evaluators.accuracy import AccuracyEvaluator
+from search_space.architecture import Architecture, Edge, Input, Node
+from search_space.ops.act import Act
+from search_space.ops.conv import Conv
+from search_space.ops.norm import Norm
+from search_space.space import Space
+from supernet.data.digits_context import NAMES, make_digits_context
+from supernet.detection.head import head_of
+from supernet.detector import load_detector
+from supernet.training.alone import AloneSpec, fresh, train_alone
+from supernet.training.run import train
+from supernet.training.spec import TrainingSpec
+
+ROWS = Path(__file__).parent / "results" / "context"
+WORK = Path("artifacts/context")
+SEEDS = (0, 1)
+STEPS = 900
+BACKBONE_STEPS = 600
+CHANNELS = {3: 64, 4: 96, 5: 128}
+MACS = 14e6
+"""Of neck and head together, for an image of 128 px."""
+SIZE = (128, 128)
+NECKS = ("no fusion", "fpn", "pafpn", "bifpn", "bottom_up")
+TARGETS = {"best_beside_no_fusion": Target(">=", 0.05)}
+
+
+def no_fusion(width: int) -> Architecture:
+    """Return a neck whose levels never meet: a lateral and one convolution each."""
+    inputs = tuple(Input(f"c{level}", level, channels) for level, channels in CHANNELS.items())
+    lateral = (Conv(width=width, kernel=1, bias=False), Norm())
+    after = (Act(), Conv(width=width, kernel=3, bias=False), Norm())
+    nodes = tuple(Node(f"n{i.level}", i.level, width, (Edge(i.id, lateral),), None, after) for i in inputs)
+    return Architecture(inputs, nodes, tuple((node.level, node.id) for node in nodes))
+
+
+def neck(name: str, width: int) -> Architecture:
+    """Return the neck of that name and width."""
+    if name == "no fusion":
+        return no_fusion(width)
+    options: dict[str, Any] = {"space": "fusion_grid", "channels": CHANNELS, "widths": [width]}
+    if name == "bottom_up":
+        options |= {"stages": [1], "paths": ["bottom_up"], "fusions": ["sum"], "ops": ["conv3"]}
+        options |= {"places": ["after"], "downs": ["conv"]}
+        space = Space.load(options)
+        return space.architecture(space.largest())
+    space = Space.load(options)
+    return space.architecture(space.baselines()[name])
+
+
+def total_macs(architecture: Architecture) -> int:
+    """Return the MACs of neck and head."""
+    return architecture.macs(SIZE) + head_of(architecture, len(NAMES)).macs(SIZE)
+
+
+def matched(name: str) -> Architecture:
+    """Return the neck with the width whose MACs are nearest to `MACS`."""
+    return min((neck(name, width) for width in range(8, 97, 2)), key=lambda a: abs(total_macs(a) - MACS))
+
+
+class Bench:
+    """Everything that is measured, resumable row by row."""
+
+    def __init__(self, work: Path, rows: Path, share: float) -> None:
+        """Keep data and backbone in `work`; `share` shortens every training."""
+        self.work, self.share, self.rows = work, share, Rows(rows / "rows.jsonl")
+        self.dataset = make_digits_context(work / "data", seed=0)
+
+    def scorer(self) -> AccuracyEvaluator:
+        """Return the scorer on a backbone trained with an FPN on the same images."""
+        folder = self.work / "backbone"
+        if not (folder / "supernet.json").exists():
+            steps = max(10, round(BACKBONE_STEPS * self.share))
+            spec = TrainingSpec(str(self.dataset), space=BACKBONE_SPACE, rule="single_path", steps=steps)
+            for event in train(replace(spec, event_every=100), folder):
+                _say(f"backbone: step {event.step} of {event.total}, loss {event.loss}")
+            model = load_detector(folder).backbone.model
+            save_file(
+                {name: t.contiguous() for name, t in model.state_dict().items()}, folder / "plain.safetensors"
+            )
+        return AccuracyEvaluator(folder, self.dataset)
+
+    def run(self) -> None:
+        """Train every neck alone with every seed, as far as it is not measured yet."""
+        wanted = [
+            (name, seed) for seed in SEEDS for name in NECKS if not self.rows.find(neck=name, seed=seed)
+        ]
+        if not wanted:
+            return
+        scorer = self.scorer()
+        recipe = replace(scorer.detector.spec, seed=100)
+        for name, seed in wanted:
+            architecture = matched(name)
+            model = fresh(scorer.detector.task, architecture, seed=100 + seed)
+            steps = max(10, round(STEPS * self.share))
+            spec = AloneSpec(steps, first_step=100_000 * (seed + 1))
+            train_alone(model, scorer.detector.task, scorer.training_features, spec, recipe)
+            precision = scorer.outcome_alone(model).precision
+            found = {"ap": precision.ap, "ap_small": precision.small, "ap_large": precision.large}
+            width, macs = architecture.nodes[-1].width, total_macs(architecture)
+            self.rows.add({"neck": name, "seed": seed, "width": width, "macs": macs, **found})
+            _say(f"{name}, seed {seed}: AP {precision.ap:.3f}")
+
+
+def figures(rows: Rows) -> list[Figure]:
+    """Return the table that the measured rows allow."""
+    found: list[Figure] = []
+    means: dict[str, float] = {}
+    for name in NECKS:
+        mine = [row for row in rows.rows if row["neck"] == name]
+        if not mine:
+            continue
+        values = [row["ap"] for row in mine]
+        means[name] = float(np.mean(values))
+        small, large = (float(np.mean([row[key] for row in mine])) for key in ("ap_small", "ap_large"))
+        detail = f"small {small:.3f}, large {large:.3f}, width {mine[0]['width']}, {mine[0]['macs'] / 1e6:.1f} M MACs"
+        label = name.replace(" ", "_")
+        detail += f", {len(mine)} seeds"
+        found.append(
+            Figure(f"{label}_ap", means[name], "AP", detail=detail, low=min(values), high=max(values))
+        )
+    if "no fusion" in means and len(means) > 1:
+        best = max((name for name in means if name != "no fusion"), key=means.__getitem__)
+        gain = means[best] - means["no fusion"]
+        found.append(Figure("best_beside_no_fusion", gain, "AP", detail=f"{best} beside no fusion"))
+    return found
+
+
+def measure(*, quick: bool) -> list[Figure]:
+    """Measure what is missing and return the table; quick: a few steps each."""
+    torch.set_num_threads(1)
+    if not quick:
+        bench = Bench(WORK, ROWS, 1.0)
+        bench.run()
+        return figures(bench.rows)
+    with TemporaryDirectory() as folder:
+        bench = Bench(Path(folder), Path(folder), 0.02)
+        bench.run()
+        return figures(bench.rows)
+
+
+def _say(text: str) -> None:
+    print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    form.main("context", measure)
