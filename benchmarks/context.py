@@ -134,9 +134,9 @@ def figures(rows: Rows) -> list[Figure]:
         values = [row["ap"] for row in mine]
         means[name] = float(np.mean(values))
         small, large = (float(np.mean([row[key] for row in mine])) for key in ("ap_small", "ap_large"))
-        detail = f"small {small:.3f}, large {large:.3f}, width {mine[0]['width']}, {mine[0]['macs'] / 1e6:.1f} M MACs"
+        size = f"width {mine[0]['width']}, {mine[0]['macs'] / 1e6:.1f} M MACs, {len(mine)} seeds"
+        detail = f"small {small:.3f}, large {large:.3f}, {size}"
         label = name.replace(" ", "_")
-        detail += f", {len(mine)} seeds"
         found.append(
             Figure(f"{label}_ap", means[name], "AP", detail=detail, low=min(values), high=max(values))
         )
