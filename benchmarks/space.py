@@ -33,13 +33,10 @@ _SMALLEST, _LARGEST = 17, 333
 def measure(*, quick: bool) -> list[Figure]:
     """Return the figures of every space."""
     torch.set_num_threads(1)
-    figures = []
-    for name in spaces.names():
-        space = Space.load(name)
-        figures.append(_rate(space, 1000 if quick else 5000))
-        figures.append(_faults(space, 30 if quick else 1000))
-        figures.append(_false_keys(space, 1000 if quick else 10_000))
-    return figures
+    every = [Space.load(name) for name in spaces.names()]
+    figures = [_rate(space, 1000 if quick else 5000) for space in every]
+    figures += [_false_keys(space, 1000 if quick else 10_000) for space in every]
+    return figures + [_faults(space, 30 if quick else 1000) for space in every]
 
 
 def _rate(space: Space, number: int) -> Figure:

@@ -65,6 +65,8 @@ class PyramidSpace(Space):
         self._set("style", Style(self.norm, self.groups, self.act, self.order, self.resize))
 
     def _check_groups(self) -> None:
+        if self.groups < 1:
+            raise InvalidSpace(f"option 'groups' is at least 1; got {self.groups}")
         of_ela = EfficientLocalAttention().groups
         for groups, what, used in (
             (self.groups, "the norm", self.norm == "group"),
@@ -213,7 +215,7 @@ def _op_names(given: object, kernels: Sequence[int]) -> tuple[str, ...]:
 def _levels(levels: Sequence[int], channels: Mapping[int, int]) -> tuple[int, ...]:
     if not channels or not all(map(_whole, channels.values())):
         raise InvalidSpace(f"channels are positive whole numbers by level; got {dict(channels)}")
-    wanted = tuple(sorted(levels or channels))
+    wanted = whole_numbers("levels", tuple(levels or channels), least=0)
     if len(wanted) < 2 or list(wanted) != list(range(wanted[0], wanted[-1] + 1)):
         raise InvalidSpace(f"levels are two or more without gaps; got {list(wanted)}")
     missing = [level for level in wanted if level <= max(channels) and level not in channels]

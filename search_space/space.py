@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -87,11 +87,11 @@ class Space(ABC):
         if not isinstance(record.get("space"), str):
             raise InvalidSpace(f"a space is a mapping with its name under 'space'; got keys {sorted(record)}")
         cls: type[Space] = spaces.space_class(record.pop("space"))
-        known = {field.name for field in fields(cls) if field.init}  # type: ignore[arg-type]
+        known = {field.name: field for field in fields(cls) if field.init}  # type: ignore[arg-type]
         for option in record:
             if option not in known:
                 raise InvalidSpace(f"{cls.name} has no option '{option}'{near(option, known)}")
-        return cls(**{option: _frozen(option, value) for option, value in record.items()})
+        return cls(**{option: _option(known[option], value) for option, value in record.items()})
 
     def spec(self) -> dict[str, Any]:
         """Return the space as a JSON mapping that `load` turns back into it."""
@@ -108,7 +108,7 @@ class Space(ABC):
         return hash(str(self.spec()))
 
     def canonical(self, genotype: Sequence[int]) -> Genotype:
-        """Return the genotype with inactive genes at 0 and other empty choices at the nearest that is none.
+        """Return the genotype with inactive genes at 0 and meaningless choices replaced by the nearest others.
 
         Raises:
             NotInSpace: see `architecture`.
@@ -226,13 +226,22 @@ class Space(ABC):
         return self.canonical([len(gene.choices) - 1 for gene in self.genes])
 
 
-def _frozen(option: str, value: Any) -> Any:
+def _option(field: Field[Any], value: Any) -> Any:
+    """Return a JSON value as the option's own type, which is that of its default."""
+    default = field.default_factory() if field.default_factory is not MISSING else field.default
+    wanted = {bool: "true or false", int: "a whole number", str: "a name", tuple: "a list", dict: "a mapping"}
+    if isinstance(value, list):
+        value = tuple(value)
+    if not isinstance(value, Mapping if isinstance(default, dict) else type(default)) or (
+        isinstance(value, bool) and not isinstance(default, bool)
+    ):
+        raise InvalidSpace(f"option '{field.name}' is {wanted[type(default)]}; got {value!r}")
     if isinstance(value, Mapping):
         try:
             return {int(key): item for key, item in value.items()}
-        except ValueError as error:
-            raise InvalidSpace(f"option '{option}': its keys are levels, whole numbers: {error}") from error
-    return tuple(value) if isinstance(value, list) else value
+        except (TypeError, ValueError) as error:
+            raise InvalidSpace(f"option '{field.name}' is a mapping by level: {error}") from error
+    return value
 
 
 def _thawed(value: Any) -> Any:

@@ -121,7 +121,7 @@ class Stage:
         fusion: Op | None = None
         mixed: tuple[Op, ...] = ()
         if len(arrivals) > 1:
-            labels = "_".join(arrival.label for arrival in arrivals)
+            labels = "_".join([arrival.label for arrival in arrivals])
             fusion, mixed = styles.fusion(self.choice.fusion, self.width, f"{share}_{labels}")
         return self.add(level, tag, arrivals, fusion, (*mixed, *ops))
 
@@ -140,6 +140,6 @@ class Stage:
     ) -> str:
         """Add a node and return its id."""
         name = f"{self.name}_l{level}{tag}"
-        edges = tuple(Edge(arrival.source, arrival.ops) for arrival in arrivals)
+        edges = tuple([Edge(source, before) for _, source, before in arrivals])
         self.emit(Node(name, level, self.width, edges, fusion, ops))
         return name

@@ -38,9 +38,9 @@ FUSIONS = ("sum", "mean", "fast", "softmax", "gate", "concat")
 """Fusions from cheap to dear; `fast` and `softmax` are weighted sums, `concat` ends with a 1x1 conv."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Style:
-    """Norm, activation and resampling of every node.
+    """Norm, activation and resampling of every node; equal to itself only, which makes it a quick key.
 
     Attributes:
         norm: after each convolution; convolutions have a bias where it is none.

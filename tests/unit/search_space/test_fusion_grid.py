@@ -8,6 +8,7 @@ import pytest
 from search_space.errors import InvalidSpace, NotInSpace
 from search_space.space import Space
 from search_space.spaces.fusion_grid import FusionGrid
+from search_space.spaces.path_aggregation import PathAggregation
 
 SMALL = {
     "space": "fusion_grid",
@@ -40,11 +41,22 @@ def test_a_two_stage_neck_computes_its_own_function() -> None:
         ("paths", [], "one or more"),
         ("ops", ["conv3", "conv3"], "repeats"),
         ("widths", [0], "at least 1"),
-        ("widths", "32", "whole numbers"),
+        ("widths", "32", "a list"),
         ("levels", [2, 3, 4, 5], "offers"),
         ("levels", [3, 5], "without gaps"),
         ("norm", "layer", "norm"),
         ("channels", {"3": -1, "4": 2}, "positive"),
+        ("channels", {"low": 1}, "by level"),
+        ("channels", [64, 96], "a mapping"),
+        ("levels", ["3", "4"], "whole numbers"),
+        ("levels", 3, "a list"),
+        ("act", 3, "a name"),
+        ("export_safe", 1, "true or false"),
+        ("groups", True, "a whole number"),
+        ("groups", 0, "at least 1"),
+        ("kernels", [7], "no operation"),
+        ("ops", ["conv9"], "conv3"),
+        ("attentions", ["sa"], "se"),
     ],
 )
 def test_options_that_cannot_be_are_named(option: str, value: object, message: str) -> None:
@@ -55,6 +67,26 @@ def test_options_that_cannot_be_are_named(option: str, value: object, message: s
 def test_groups_that_do_not_divide_a_width_are_refused() -> None:
     with pytest.raises(InvalidSpace, match=r"16 groups.*\[40\]"):
         FusionGrid(norm="group", widths=(32, 40))
+    with pytest.raises(InvalidSpace, match=r"16 groups.*ela.*\[40\]"):
+        FusionGrid(attentions=("none", "ela"), widths=(32, 40))
+
+
+def test_operations_that_onnx_lacks_need_leave() -> None:
+    with pytest.raises(InvalidSpace, match="deform_conv"):
+        PathAggregation(deform=True)
+    assert not (space := PathAggregation(deform=True, export_safe=False)).export_safe
+    architecture = space.architecture(space.baselines()["opa_fpn"])
+    assert not architecture.export_safe
+
+
+def test_kernels_restrict_the_operations() -> None:
+    assert FusionGrid(ops=("conv", "dw"), kernels=(3, 5)).ops == ("dw3", "dw5", "conv3", "conv5")
+    assert FusionGrid(kernels=(3,)).ops == ("dw3", "conv3")
+
+
+def test_paths_that_bring_nothing_are_refused() -> None:
+    with pytest.raises(InvalidSpace, match="neither none nor skip"):
+        PathAggregation(paths=("none", "skip"))
 
 
 def test_levels_above_the_backbone_are_made() -> None:

@@ -22,7 +22,7 @@ EVERYTHING = {
     "act": "silu",
     "order": "conv_norm_act",
     "resize": "bilinear",
-    "widths": [16, 48],
+    "widths": [32, 48],
     "channels": {"2": 8, "3": 16, "4": 24, "5": 40},
     "levels": [3, 4, 5, 6, 7],
 }
