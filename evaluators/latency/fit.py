@@ -8,7 +8,7 @@ from scipy.optimize import nnls
 
 Floats = NDArray[np.float64]
 
-RIDGES = (0.003, 0.03, 0.3)
+RIDGES = (0.03, 0.1, 0.3, 1.0)
 """Strengths of shrinkage that cross-validation chooses from."""
 _HUBER = 1.5
 _ROUNDS = 3
