@@ -138,7 +138,12 @@ def size_faults(root: Path) -> list[str]:
     sized = (
         (path.relative_to(root), len(path.read_text(encoding="utf-8").splitlines())) for path in sources(root)
     )
-    return [f"{path}: {lines} lines, split it by idea" for path, lines in sized if lines > MAX_LINES]
+    # A migration is one step of the schema and is never edited once released, however long.
+    return [
+        f"{path}: {lines} lines, split it by idea"
+        for path, lines in sized
+        if lines > MAX_LINES and "versions" not in path.parts
+    ]
 
 
 def name_faults(root: Path) -> list[str]:
