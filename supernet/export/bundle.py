@@ -12,6 +12,7 @@ written.
 """
 
 import hashlib
+import inspect
 import json
 import zipfile
 from collections.abc import Mapping
@@ -19,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search_space.op import Size
+from supernet.export import adapters, onnx, safetensors, source, verify
 from supernet.export import card as cards
-from supernet.export import onnx, safetensors, source, verify
 from supernet.export.card import Card
 from supernet.export.importing import NAMES_KEY
 from supernet.export.verify import Check
@@ -93,6 +94,7 @@ def neck_files(subnet: Subnet, card: Card) -> dict[str, bytes]:
     text = source.generate(architecture, title=card.title, notes=card.found, scores=card.scores)
     return {
         "neck.py": text.encode(),
+        "adapters.py": inspect.getsource(adapters).encode(),
         "neck.safetensors": weights_file(subnet),
         "neck.onnx": onnx.export(subnet),
         "architecture.json": architecture.to_json().encode(),

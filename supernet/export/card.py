@@ -128,6 +128,8 @@ def _loading(architecture: Architecture, files: Sequence[str]) -> str:
         "",
         "`reference.safetensors` has inputs `input.<level>` and the outputs `output.<level>` that they give.",
     ]
+    if "adapters.py" in files:
+        lines.append("`adapters.py` fits the neck to torchvision, timm, mmdetection and detectron2.")
     if "neck.onnx" in files:
         lines.append("`neck.onnx` does the same in ONNX Runtime for any batch, height and width.")
     if "detect.py" in files:

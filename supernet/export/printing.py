@@ -3,7 +3,7 @@
 import inspect
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from supernet.export.body import Member, Statement
 from supernet.export.expression import INDENT, LINE_LENGTH, Name, Value, lines
@@ -74,3 +74,13 @@ def helper_source(helper: Helper) -> str:
 def mentions(source: str, name: str) -> bool:
     """Return whether `source` uses `name`."""
     return re.search(rf"(?<![\w.\"]){re.escape(name)}\b(?!=)", source) is not None
+
+
+def dictionary(prefix: str, items: Mapping[int, object], *, indent: int) -> list[str]:
+    """Return `prefix {key: value}`."""
+    pairs = [f"{key}: {value}" for key, value in items.items()]
+    pad = " " * indent
+    line = f"{pad}{prefix}{{{', '.join(pairs)}}}"
+    if len(line) <= LINE_LENGTH:
+        return [line]
+    return [f"{pad}{prefix}{{", *(f"{pad}{' ' * INDENT}{pair}," for pair in pairs), f"{pad}}}"]

@@ -18,9 +18,8 @@ from search_space.architecture import Architecture
 from supernet.errors import ExportError
 from supernet.export import source_ops
 from supernet.export.docstring import ScoreLike, docstring
-from supernet.export.expression import LINE_LENGTH
 from supernet.export.loading import read_safetensors
-from supernet.export.printing import constructor, helper_source, mentions, statements
+from supernet.export.printing import constructor, dictionary, helper_source, mentions, statements
 from supernet.export.writing import Writer, Written
 
 
@@ -84,11 +83,10 @@ def write(architecture: Architecture) -> Written:
 
 def _neck(architecture: Architecture, written: Written, name: str) -> list[str]:
     shapes = architecture.output_shapes()
-    reads = _channels(architecture.channels)
-    gives = _channels({level: shape.channels for level, shape in shapes.items()})
-    found = [f"class {name}(nn.Module):", '    """Features by level to features by level.', ""]
-    found += [f"    Channels in by level: {reads}.", f"    Channels out by level: {gives}."]
-    found += ['    """', ""]
+    gives = {level: shape.channels for level, shape in shapes.items()}
+    found = [f"class {name}(nn.Module):", '    """Features by level to features by level."""', ""]
+    found += dictionary("channels_in = ", architecture.channels, indent=4)
+    found += [*dictionary("channels_out = ", gives, indent=4), ""]
     found += [*constructor(written.body.members), ""]
     found += [*_LOADER.format(name=name, local=name.lower()).splitlines(), ""]
     return [*found, *_forward(written)]
@@ -103,20 +101,12 @@ _LOADER = '''\
         return {local}.eval()'''
 
 
-def _channels(by_level: Mapping[int, int]) -> str:
-    return "{" + ", ".join(f"{level}: {channels}" for level, channels in by_level.items()) + "}"
-
-
 def _forward(written: Written) -> list[str]:
     found = ["    def forward(self, features: dict[int, Tensor]) -> dict[int, Tensor]:"]
     found += ['        """Return `(B, C, H / 2**level, W / 2**level)` by level."""']
     found += [f"        {name} = features[{level}]" for level, name in written.inputs]
     found += statements(written.body.statements)
-    pairs = [f"{level}: {name}" for level, name in written.results]
-    line = f"        return {{{', '.join(pairs)}}}"
-    if len(line) <= LINE_LENGTH:
-        return [*found, line]
-    return [*found, "        return {", *(f"            {pair}," for pair in pairs), "        }"]
+    return [*found, *dictionary("return ", dict(written.results), indent=8)]
 
 
 def _helpers(architecture: Architecture, code: str) -> list[str]:

@@ -56,6 +56,7 @@ def test_it_is_complete_and_the_same_each_time(tmp_path: Path, subnet: Subnet, c
         text = archive.read("card.md").decode()
     assert names == set(made[0].files)
     assert names == {
+        "adapters.py",
         "architecture.json",
         "card.md",
         "neck.onnx",

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from search_space import ops, reference
 from search_space.architecture import Architecture, Edge, Input, Node
+from search_space.errors import SearchSpaceError
 from search_space.ops.conv import Conv
 from search_space.ops.norm import Norm
 from search_space.ops.resize import Resize
@@ -208,7 +209,7 @@ def test_scores_stand_in_the_docstring_with_source_and_error() -> None:
 
 def test_an_operation_of_unknown_form_is_never_pasted_into_code() -> None:
     text = neck_of("act").to_json().replace('"form":"relu"', '"form":"relu); import os; ("')
-    with pytest.raises((ExportError, KeyError)):
+    with pytest.raises((SearchSpaceError, ExportError)):
         source.generate(Architecture.from_json(text))
 
 
