@@ -108,7 +108,7 @@ class Space(ABC):
         return hash(str(self.spec()))
 
     def canonical(self, genotype: Sequence[int]) -> Genotype:
-        """Return the genotype with inactive genes at 0 and meaningless choices replaced by the nearest others.
+        """Return the genotype with inactive genes at 0, meaningless choices replaced by the nearest others.
 
         Raises:
             NotInSpace: see `architecture`.

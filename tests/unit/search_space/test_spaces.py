@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search_space import spaces
+from search_space.architecture import Architecture
 from search_space.errors import InvalidSpace, NotInSpace, UnknownName
 from search_space.space import Space
 from search_space.stages.paths import PATHS
@@ -116,6 +117,16 @@ class TestEverySpace:
         architecture = space.architecture(space.sample(np.random.default_rng(seed)))
         assert space.contains(architecture)
         assert space.architecture(space.embed(architecture)).key == architecture.key
+
+    @settings(max_examples=25)
+    @given(seed=SEEDS)
+    def test_architectures_are_valid_and_round_trip(self, name: str, seed: int) -> None:
+        space = _space(name)
+        architecture = space.architecture(space.sample(np.random.default_rng(seed)))
+        again = Architecture.from_json(architecture.to_json())
+        assert again == architecture
+        assert again.key == architecture.key
+        assert {shape.channels for shape in again.output_shapes().values()} <= set(space.genes[0].choices)
 
     def test_sampling_follows_the_seed(self, name: str) -> None:
         space = _space(name)
