@@ -7,11 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+from benchmarks.neck_oracles import features
 from evaluators.cost import count
 from search_space import reference
 from search_space.architecture import Architecture
 from supernet.subnet import Subnet
-from tests.integration.reference.oracle import features
 
 CHANNELS = {3: 16, 4: 24, 5: 32}
 

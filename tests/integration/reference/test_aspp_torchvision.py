@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from torchvision.models.segmentation.deeplabv3 import ASPP
 from torchvision.models.segmentation.lraspp import LRASPPHead
 
+from benchmarks.neck_oracles import carry, difference, features, randomise
 from search_space.reference import build
-from tests.integration.reference.oracle import carry, difference, features, randomise
 
 SIZES = [(256, 256), (97, 131), (333, 205)]
 
