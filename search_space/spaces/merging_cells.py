@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import comb, factorial, prod
+from itertools import pairwise, permutations
+from math import comb, prod
 from typing import ClassVar, Literal
 
 from search_space.architecture import Architecture, Node
@@ -37,7 +38,8 @@ class MergingCells(PyramidSpace):
     """Every neck of stacked merging cells: intermediate ones of any level, then one output cell a level.
 
     A cell reads two of the laterals and the cells before it. What no cell reads is added to the output of its
-    level. All stacks have the same cells, each its own weights.
+    level. An output cell stands before those of higher levels unless it reads the one in front of it, which
+    leaves out most orders that are the same neck. All stacks have the same cells, each its own weights.
 
     Attributes:
         stacks: numbers of stacks to choose from.
@@ -115,6 +117,8 @@ class MergingCells(PyramidSpace):
         readable = [at for at in range(slot) if at not in unused]
         if part == 2:
             return readable[:-1]
+        if slot > self._outputs and genotype[index - 3] < genotype[index - 7]:
+            return [readable[-1] - 1]
         return [at - 1 for at in readable if at > genotype[index - 1]]
 
     def size(self) -> int:
@@ -123,8 +127,8 @@ class MergingCells(PyramidSpace):
         cells = 0
         for merges in self.merges:
             middle = prod(levels * fusions * comb(levels + index, 2) for index in range(merges))
-            last = prod(fusions * comb(levels + merges + index, 2) for index in range(levels))
-            cells += middle * last * factorial(levels)
+            orders = permutations(range(levels))
+            cells += middle * fusions**levels * sum(_pairs(order, levels + merges) for order in orders)
         return len(self.widths) * len(self.blocks) * len(self.stacks) * cells
 
     def architecture(self, genotype: Genotype) -> Architecture:
@@ -224,3 +228,9 @@ class MergingCells(PyramidSpace):
             return {"nas_fpn": self.genotype(self.widths[-1], self.full_block, stacks, merges, outputs)}
         except NotInSpace:
             return {}
+
+
+def _pairs(order: Sequence[int], readable: int) -> int:
+    """Return in how many ways output cells of levels in that order read, the first one `readable` tensors."""
+    falls = [False, *(after < before for before, after in pairwise(order))]
+    return prod(readable + at - 1 if fall else comb(readable + at, 2) for at, fall in enumerate(falls))

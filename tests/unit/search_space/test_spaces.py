@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pytest
@@ -171,3 +172,24 @@ def test_unknown_names_offer_near_ones() -> None:
         Space.load({"space": "fusion_grid", "width": [32]})
     with pytest.raises(InvalidSpace, match="'space'"):
         Space.load({"widths": [32]})
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"space": "merging_cells", "levels": [3, 4], "merges": [0, 1], "stacks": [1], "ops": ["conv3"]},
+        {"space": "merging_cells", "levels": [3, 4, 5], "merges": [0], "stacks": [1], "fusions": ["sum"]},
+        {"space": "path_aggregation", "nodes": [1, 2], "attentions": ["none", "eca"]},
+        {"space": "path_aggregation", "nodes": [2], "paths": ["skip", "none", "bottom_up"]},
+    ],
+)
+def test_size_is_the_number_of_canonical_genotypes(spec: dict[str, object]) -> None:
+    space = Space.load({"widths": [32], **spec})
+    raw = product(*(range(len(gene.choices)) for gene in space.genes))
+    assert len({space.canonical(genotype) for genotype in raw}) == space.size()
+
+
+def test_orders_of_independent_output_cells_are_mostly_one_genotype() -> None:
+    space = Space.load({"space": "merging_cells", "levels": [3, 4, 5], "merges": [0], "stacks": [1]})
+    genotypes = {space.sample(np.random.default_rng(seed)) for seed in range(300)}
+    assert len({space.architecture(genotype).key for genotype in genotypes}) > 0.9 * len(genotypes)
