@@ -1,8 +1,9 @@
 """Latency: prediction error, interval coverage and speed on this machine's own runtimes, one thread.
 
 Random necks of `fusion_grid` and `merging_cells` and the reference necks. For each runtime one session
-measures 100 held-out necks and, for three seeds, 50 necks chosen by D-optimality from other samples; the
-first 20 of the 50 stand for the smaller budget. Isolated kernels are measured in a session of their own.
+measures 100 held-out necks and, for three seeds, 50 necks as a calibration chooses them from others: 20
+by D-optimality, which stand for the smaller budget, and 30 at random. Isolated kernels are measured in a
+session of their own.
 """
 
 import os
@@ -19,7 +20,7 @@ from benchmarks import form
 from benchmarks.form import Figure, Target
 from benchmarks.isolated_kernels import alone, distinct, signature
 from evaluators import devices
-from evaluators.latency.calibrate import Calibration, calibrate, expected_times
+from evaluators.latency.calibrate import DESIGNED, Calibration, calibrate, expected_times
 from evaluators.latency.choice import Design
 from evaluators.latency.device import Device
 from evaluators.latency.features import Totals, matrix, totals, vocabulary
@@ -138,7 +139,9 @@ def trial(name: str, *, quick: bool) -> Trial:
     seeds = SEEDS[:1] if quick else SEEDS
     train = [_designed(device, seed, set(taken)) for seed in seeds]
     necks = [neck.architecture for part in (test, *train) for neck in part]
-    protocol = Protocol(visits=6, most_visits=6) if quick else Protocol(visits=12, most_visits=16)
+    protocol = (
+        Protocol(visits=6, most_visits=6) if quick else Protocol(visits=12, most_visits=14, seconds=300)
+    )
     session = finished(measure(device, necks, image_size=IMAGE, protocol=protocol))
     return Trial(device, session, test, train, time.monotonic() - began)
 
@@ -148,7 +151,9 @@ def _designed(device: Device, seed: int, taken: set[str]) -> list[Neck]:
     pool = [*references(device, 96), *sampled(400, rng, taken)]
     every = [totals(device.lower(neck.architecture, IMAGE)) for neck in pool]
     design = Design(matrix(every, vocabulary(every)), expected_times(every))
-    return [pool[index] for index in design.extend(max(BUDGETS))]
+    chosen = design.extend(DESIGNED)
+    rest = [index for index in rng.permutation(len(pool)).tolist() if index not in set(chosen)]
+    return [pool[index] for index in (*chosen, *rest[: max(BUDGETS) - DESIGNED])]
 
 
 def fitted(found: Trial, seed: int, budget: int) -> Predictor:
@@ -158,6 +163,7 @@ def fitted(found: Trial, seed: int, budget: int) -> Predictor:
         found.training_labels(seed)[:budget].tolist(),
         fingerprint=found.session.fingerprint,
         lowering=found.device.lowering,
+        typical=[place >= DESIGNED for place in range(budget)],
     )
 
 
@@ -246,7 +252,7 @@ def isolated(found: Trial, name: str, *, quick: bool) -> list[Figure]:
     necks = [neck.architecture for neck in found.test[: 10 if quick else 40]]
     kernels = {key: alone(key, IMAGE) for key in distinct(necks, IMAGE)}
     runnable = {key: made for key, made in kernels.items() if made is not None}
-    protocol = Protocol(visits=4, most_visits=4, runs=2)
+    protocol = Protocol(visits=4, most_visits=4, runs=2, seconds=60)
     session = finished(
         measure(found.device, list(runnable.values()), image_size=IMAGE, protocol=protocol)
     ).at_reference(found.session.reference_ms)

@@ -24,6 +24,10 @@ Floats = NDArray[np.float64]
 
 DESIGNED = 20
 """Necks chosen by D-optimality before the first fit."""
+SECONDS = 75.0
+"""Time after which a session begins no further round unless a protocol says otherwise."""
+TYPICAL = 30
+"""Necks drawn at random after those, whose held-out errors stand for necks to come."""
 CANDIDATES = 400
 """Sampled necks that the choice is made from."""
 
@@ -93,7 +97,7 @@ def calibrate(
     found = devices.load(device, threads=threads) if isinstance(device, str) else device
     pool = candidates(space, seed, also)
     yield from _Calibrating(found, pool, len(also), budget, image_size, batch, budget_ms, prior).run(
-        replace(protocol or Protocol(), seed=seed)
+        replace(protocol or Protocol(seconds=SECONDS), seed=seed)
     )
 
 
@@ -122,35 +126,43 @@ class _Calibrating:
                 f"the space has {len(self.pool)} necks; a predictor needs at least {MINIMUM_SAMPLES}"
             )
         every = [totals(self.device.lower(entry, self.image_size, self.batch)) for entry in self.pool]
-        features = matrix(every, vocabulary(every))
-        design = Design(features, expected_times(every))
-        for index in range(min(self.fixed + 2, len(self.pool), self.budget)):
-            design.take(index)
-        design.extend(min(DESIGNED, self.budget) - len(design.chosen))
+        chosen, typical = self._first(every)
         sessions: list[Session] = []
-        yield from self._measure(design.chosen, protocol, sessions, 0)
-        first = len(design.chosen)
-        if self.budget > first:
-            times = self._fit(every, design.chosen, sessions).predict_totals(every)
-            later = Design(features, times)
-            for index in design.chosen:
-                later.take(index)
-            later.extend(self.budget - first, nearness(times, self.budget_ms))
-            design = later
-            yield from self._measure(design.chosen[first:], protocol, sessions, first)
+        yield from self._measure(chosen, protocol, sessions, 0)
+        if self.budget > len(chosen):
+            known = self._fit(every, chosen, sessions, typical)
+            later = self._unsure(every, chosen, known)
+            yield from self._measure(later, protocol, sessions, len(chosen))
+            chosen, typical = [*chosen, *later], [*typical, *(False for _ in later)]
         elapsed_s = sum(session.elapsed_s for session in sessions)
         try:
             sessions = list(joined(sessions))
         except DriftedSession:  # once more in one sitting, where all necks share what disturbs them
             sessions = []
-            yield from self._measure(design.chosen, protocol, sessions, 0)
+            yield from self._measure(chosen, protocol, sessions, 0)
             elapsed_s += sessions[0].elapsed_s
-        yield Calibration(
-            self._fit(every, design.chosen, sessions),
-            tuple(self.pool[index] for index in design.chosen),
-            tuple(sessions),
-            elapsed_s,
-        )
+        predictor = self._fit(every, chosen, sessions, typical)
+        architectures = tuple(self.pool[index] for index in chosen)
+        yield Calibration(predictor, architectures, tuple(sessions), elapsed_s)
+
+    def _first(self, every: Sequence[Totals]) -> tuple[list[int], list[bool]]:
+        """Return what is measured first, by D-optimality and then at random, and which is the latter."""
+        design = Design(matrix(every, vocabulary(every)), expected_times(every))
+        for index in range(min(self.fixed + 2, len(self.pool), self.budget)):
+            design.take(index)
+        design.extend(min(DESIGNED, self.budget) - len(design.chosen))
+        rest = self.budget - len(design.chosen)
+        count = min(TYPICAL, rest if self.budget_ms is None else rest // 2)
+        drawn = [index for index in range(len(self.pool)) if index not in set(design.chosen)][:count]
+        return [*design.chosen, *drawn], [False] * len(design.chosen) + [True] * len(drawn)
+
+    def _unsure(self, every: Sequence[Totals], chosen: Sequence[int], known: Predictor) -> list[int]:
+        """Return what is measured then: where the fit is least sure, above all near the time of interest."""
+        times = known.predict_totals(every)
+        design = Design(matrix(every, vocabulary(every)), times)
+        for index in chosen:
+            design.take(index)
+        return design.extend(self.budget - len(chosen), nearness(times, self.budget_ms))
 
     def _measure(
         self, chosen: Sequence[int], protocol: Protocol, sessions: list[Session], before: int
@@ -168,7 +180,13 @@ class _Calibrating:
             done = before + round(share * len(architectures))
             yield Progress("measure", done, min(self.budget, len(self.pool)), elapsed_s + event.elapsed_s)
 
-    def _fit(self, every: Sequence[Totals], chosen: Sequence[int], sessions: Sequence[Session]) -> Predictor:
+    def _fit(
+        self,
+        every: Sequence[Totals],
+        chosen: Sequence[int],
+        sessions: Sequence[Session],
+        typical: Sequence[bool],
+    ) -> Predictor:
         measured = [entry.latency_ms for session in sessions for entry in session.measured]
         return fit_from(
             self.prior,
@@ -176,6 +194,7 @@ class _Calibrating:
             measured,
             fingerprint=sessions[0].fingerprint,
             lowering=self.device.lowering,
+            typical=typical,
         )
 
 

@@ -6,7 +6,9 @@ necks of about the same predicted time before the quantile is taken.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,17 +30,25 @@ class Residuals:
     Attributes:
         log_predicted: (n,) logarithm of the predictions, ascending.
         log_error: (n,) logarithm of measured over predicted, in that order.
+        samples: measured necks behind the predictor, of which the n are all or the typical ones.
     """
 
     log_predicted: tuple[float, ...]
     log_error: tuple[float, ...]
+    samples: int
 
     @staticmethod
-    def of(predicted: Floats, measured: Floats) -> "Residuals":
+    def of(predicted: Floats, measured: Floats, samples: int = 0) -> "Residuals":
         """Return the residuals of positive predictions against measured times."""
         order = np.argsort(predicted)
         logs = np.log(predicted[order])
-        return Residuals(tuple(logs.tolist()), tuple((np.log(measured[order]) - logs).tolist()))
+        errors = np.log(measured[order]) - logs
+        return Residuals(tuple(logs.tolist()), tuple(errors.tolist()), samples or len(logs))
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any]) -> "Residuals":
+        """Return the residuals whose fields a JSON mapping holds."""
+        return Residuals(tuple(record["log_predicted"]), tuple(record["log_error"]), int(record["samples"]))
 
     @property
     def enough(self) -> bool:

@@ -12,6 +12,7 @@ from evaluators.latency.errors import InvalidSample, NewerPredictor, PredictorMi
 from evaluators.latency.features import PER_CLASS, Lowered, Totals, matrix, overall, totals, vocabulary
 from evaluators.latency.fingerprint import Fingerprint
 from evaluators.latency.fit import RIDGES, fit_relative, held_out
+from evaluators.latency.intervals import MINIMUM_SAMPLES as INTERVALS_FROM
 from evaluators.latency.intervals import Residuals
 from evaluators.latency.kernels import Kernel
 from evaluators.latency.lowering import Lowering
@@ -57,7 +58,7 @@ class Predictor:
     @property
     def samples(self) -> int:
         """Number of measured necks behind the coefficients."""
-        return len(self.residuals.log_error)
+        return self.residuals.samples
 
     @staticmethod
     def fit(
@@ -184,7 +185,7 @@ class Predictor:
             lowering=Lowering(**record.pop("lowering")),
             rates={kind: tuple(rates) for kind, rates in record.pop("rates").items()},
             fallback=tuple(record.pop("fallback")),
-            residuals=Residuals(**{name: tuple(v) for name, v in record.pop("residuals").items()}),
+            residuals=Residuals.from_record(record.pop("residuals")),
             **record,
         )
 
@@ -196,10 +197,15 @@ def fit_totals(
     fingerprint: Fingerprint,
     lowering: Lowering,
     prior: Predictor | None = None,
+    typical: Sequence[bool] | None = None,
     metric: str = "latency_ms",
     unit: str = "ms",
 ) -> Predictor:
-    """Return the predictor fitted to kernel totals; see `Predictor.fit`."""
+    """Return the predictor fitted to kernel totals; see `Predictor.fit`.
+
+    `typical` marks necks that were drawn at random rather than chosen. Where there are enough of them,
+    intervals are made of their errors alone: necks chosen for being extreme are harder than those to come.
+    """
     times = _checked(times_ms, len(every))
     enough = len(times) >= CLASSES_FROM or prior is not None
     classes = vocabulary(every) if enough else ()
@@ -218,7 +224,10 @@ def fit_totals(
         parts = fitted[1:].reshape(-1, PER_CLASS)
         rates = {kind: _rates(values) for kind, values in zip(classes, parts, strict=True)}
         base, fallback = float(fitted[0]), _rates(general[1:])
-    residuals = Residuals.of(np.maximum(predicted, 1e-6), times)
+    drawn = np.array(
+        typical if typical is not None and sum(typical) >= INTERVALS_FROM else [True] * len(times)
+    )
+    residuals = Residuals.of(np.maximum(predicted, 1e-6)[drawn], times[drawn], len(times))
     return Predictor(fingerprint, lowering, base, rates, fallback, residuals, metric, unit)
 
 

@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Summary:
-    """Errors are relative; all are of necks left out of the fit (10-fold).
+    """Errors are relative, of necks left out of the fit (10-fold); of random ones, where there are 20.
 
     Attributes:
         samples: measured necks.
@@ -65,7 +65,7 @@ def summarise(done: Calibration) -> Summary:
     inside = covered(residuals) if residuals.enough else None
     deciles = [] if inside is None else np.array_split(inside[np.argsort(measured)], 10)
     return Summary(
-        samples=len(errors),
+        samples=done.predictor.samples,
         unsettled=sum(not entry.settled for session in done.sessions for entry in session.measured),
         median_error=float(np.median(errors)),
         within_5=float((errors < 0.05).mean()),
@@ -82,7 +82,10 @@ def covered(residuals: Residuals, coverage: float = 0.9) -> Floats:
     """Return 1 for each neck inside the interval that the other necks' residuals give it, else 0."""
     inside = []
     for index, (place, error) in enumerate(zip(residuals.log_predicted, residuals.log_error, strict=True)):
-        others = Residuals(_without(residuals.log_predicted, index), _without(residuals.log_error, index))
+        places, errors = (
+            _without(values, index) for values in (residuals.log_predicted, residuals.log_error)
+        )
+        others = Residuals(places, errors, len(errors))
         inside.append(abs(error) <= others.half_widths(np.array([place]), coverage)[0])
     return np.array(inside, dtype=float)
 

@@ -48,17 +48,20 @@ def fit_from(
     *,
     fingerprint: Fingerprint,
     lowering: Lowering,
+    typical: Sequence[bool] | None = None,
 ) -> Predictor:
     """Return the better of two fits by held-out error: from scratch, and from the prior's proportions.
 
     Raises:
         TooFewSamples, InvalidSample: see `fit_totals`.
     """
-    fresh = fit_totals(every, times_ms, fingerprint=fingerprint, lowering=lowering)
+    fresh = fit_totals(every, times_ms, fingerprint=fingerprint, lowering=lowering, typical=typical)
     if prior is None:
         return fresh
     start = scaled(prior, every, times_ms)
-    helped = fit_totals(every, times_ms, fingerprint=fingerprint, lowering=lowering, prior=start)
+    helped = fit_totals(
+        every, times_ms, fingerprint=fingerprint, lowering=lowering, prior=start, typical=typical
+    )
     return min(helped, fresh, key=held_out_error)
 
 

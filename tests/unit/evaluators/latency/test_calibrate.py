@@ -22,12 +22,13 @@ def calibrated(budget: int = 24, **options: object) -> Calibration:
 
 
 def test_it_predicts_necks_that_it_never_measured() -> None:
-    done, device = calibrated(40), Simulated()
+    done, device = calibrated(60), Simulated()
     rng = np.random.default_rng(77)
     test = [SPACE.architecture(SPACE.sample(rng)) for _ in range(60)]
     truth = np.array([device.truth_ms(neck) for neck in test])
     assert np.median(np.abs(done.predictor.times(test) / truth - 1)) < 0.04
-    assert len({neck.key for neck in done.architectures}) == 40 == len(done.times_ms)
+    assert len({neck.key for neck in done.architectures}) == 60 == len(done.times_ms)
+    assert [len(session.measured) for session in done.sessions] == [50, 10]
     assert done.noise_floor < 0.03
 
 
@@ -59,9 +60,9 @@ def test_a_device_that_changes_between_sittings_is_measured_again_in_one() -> No
             return super().fingerprint(*args)  # type: ignore[arg-type]
 
     device = Changing()
-    done = finished(calibrate(device, SPACE, 24, image_size=IMAGE))
+    done = finished(calibrate(device, SPACE, 54, image_size=IMAGE))
     assert len(done.sessions) == 1
-    assert len(done.sessions[0].measured) == 24
+    assert len(done.sessions[0].measured) == 54
     truth = [device.truth_ms(neck) for neck in done.architectures]
     assert done.times_ms == pytest.approx(truth, rel=0.05)
 
