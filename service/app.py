@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import pkgutil
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -21,6 +22,7 @@ from service.shield import Shield
 from service.store import Store
 
 PREFIX = "/api/v1"
+WARMED = ("search.strategy", "search.strategies.surrogate", "search_space.reference", "supernet.training.run")
 UPLOAD_LIMIT_BYTES = 8 * 2**30
 DESCRIPTION = "Finds the best feature-pyramid neck for your detector, your data and your device."
 
@@ -51,8 +53,15 @@ def create_app(store: Store) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    threading.Thread(target=warm, name="warming", daemon=True).start()
     yield
     app.state.closing.set()
+
+
+def warm() -> None:
+    """Import what the first submission needs, so that it does not wait for it."""
+    for name in WARMED:
+        import_module(name)
 
 
 def _describe(request: Request) -> JSONResponse:

@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from search.objectives import Constraint
-from service.fronts import Fronts, rank
+from service.fronts import Fronts
 from service.pareto import constraints_of, objectives_of, parse_bound
 from service.records import Search, StoredEvaluation
 from service.stores import evaluations
@@ -45,8 +45,8 @@ def matching(
     tx: Connection, fronts: Fronts, search: Search, chosen: Filter, page: Page
 ) -> list[StoredEvaluation]:
     """Return one page, and one row more if there is one, of the scored subnets that pass the filter."""
-    points = fronts.points(search.id)
-    ranking = rank(points, objectives_of(search.spec), constraints_of(search.spec))
+    ranking = fronts.ranking(search.id, objectives_of(search.spec), constraints_of(search.spec))
+    points = ranking.points
     passing = np.ones(len(points.ids), dtype=bool)
     for bound in chosen.bounds:
         low, high = bound.interval

@@ -35,6 +35,7 @@ class Points:
     numbers: tuple[int, ...] = ()
     origins: tuple[str, ...] = ()
     metrics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    baselines: tuple[int, ...] = ()
     last: int = 0
 
     def column(self, metric: str) -> NDArray[np.float64]:
@@ -58,12 +59,16 @@ class Ranking:
     hypervolume: float
 
 
+Asked = tuple[str, int, tuple[Objective, ...], tuple[Constraint, ...]]
+
+
 class Fronts:
     """Remembers the points of recent searches, since evaluations are only ever added."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known: OrderedDict[str, Points] = OrderedDict()
+        self._ranked: OrderedDict[Asked, Ranking] = OrderedDict()
         self._lock = threading.Lock()
 
     def points(self, search_id: str) -> Points:
@@ -79,6 +84,23 @@ class Fronts:
             self._known.move_to_end(search_id)
             while len(self._known) > KEPT_SEARCHES:
                 self._known.popitem(last=False)
+        return known
+
+    def ranking(
+        self, search_id: str, objectives: Sequence[Objective], constraints: Sequence[Constraint]
+    ) -> Ranking:
+        """Return the front of the search's points, computed once for as long as no evaluation is added."""
+        points = self.points(search_id)
+        asked = (search_id, points.last, tuple(objectives), tuple(constraints))
+        with self._lock:
+            known = self._ranked.get(asked)
+        if known is None:
+            known = rank(points, objectives, constraints)
+        with self._lock:
+            self._ranked[asked] = known
+            self._ranked.move_to_end(asked)
+            while len(self._ranked) > KEPT_SEARCHES:
+                self._ranked.popitem(last=False)
         return known
 
 
@@ -107,11 +129,14 @@ def _extended(known: Points, rows: Sequence[RowMapping]) -> Points:
     fresh = {
         name: np.array([metrics.get(name, np.nan) for _, metrics in ok], dtype=np.float64) for name in names
     }
+    first = len(known.ids)
+    marked = tuple(first + i for i, (row, _) in enumerate(ok) if row["origin"].startswith("baseline:"))
     return Points(
         known.ids + tuple(row["id"] for row, _ in ok),
         known.numbers + tuple(row["number"] for row, _ in ok),
         known.origins + tuple(row["origin"] for row, _ in ok),
         {name: np.concatenate([known.column(name), fresh[name]]) for name in names},
+        known.baselines + marked,
         rows[-1]["number"],
     )
 
@@ -136,10 +161,14 @@ def _neighbours(
     if not len(rest) or not len(best):
         return rest[:0]
     span = np.ptp(costs[feasible], axis=0)
-    scale = np.where(span > 0, span, 1.0)
+    scaled = (costs / np.where(span > 0, span, 1.0)).T  # (M, N): columns are read one by one
+    others = scaled[:, rest]
     gaps = np.full(len(rest), np.inf)
-    for member in best:
-        gaps = np.minimum(gaps, np.maximum(0.0, (costs[rest] - costs[member]) / scale).max(axis=1))
+    for member in scaled[:, best].T:
+        behind = others[0] - member[0]
+        for axis in range(1, len(others)):
+            np.maximum(behind, others[axis] - member[axis], out=behind)
+        np.minimum(gaps, behind, out=gaps)
     return rest[np.argsort(gaps, kind="stable")[:NEIGHBOURS]]
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from search.errors import SearchError
 from search.objectives import Constraint, Objective
 from service.errors import Pointed, Unacceptable
-from service.fronts import Fronts, Ranking, rank
+from service.fronts import Fronts, Ranking
 from service.models.subnets import AxisView, FrontView, PointView, ScoreView
 from service.records import Search
 from service.store import Store
@@ -75,7 +75,7 @@ def live_front(
 ) -> FrontView:
     """Return the front of everything that the search has stored so far."""
     wanted, bounds = objectives_of(search.spec, objectives), constraints_of(search.spec, constraints)
-    ranking = rank(fronts.points(search.id), wanted, bounds)
+    ranking = fronts.ranking(search.id, wanted, bounds)
     with store.database.read() as tx:
         stored = searches.front(tx, search.id)
         return _view(tx, search, wanted, bounds, ranking, stored)
@@ -113,11 +113,10 @@ def _view(
     ranking: Ranking,
     stored: tuple[str, str] | None,
 ) -> FrontView:
-    baselines = [i for i, origin in enumerate(ranking.points.origins) if origin.startswith("baseline:")]
     parts: dict[str, list[int]] = {
         "points": ranking.front.tolist(),
         "neighbours": ranking.neighbours.tolist(),
-        "baselines": baselines,
+        "baselines": list(ranking.points.baselines),
         "nearest": ranking.nearest.tolist(),
     }
     shown = {index for part in parts.values() for index in part}
