@@ -28,6 +28,8 @@ SECONDS = 75.0
 """Time after which a session begins no further round unless a protocol says otherwise."""
 TYPICAL = 30
 """Necks drawn at random after those, whose held-out errors stand for necks to come."""
+SITTING = 50
+"""Necks of one session at most."""
 CANDIDATES = 400
 """Sampled necks that the choice is made from."""
 
@@ -91,6 +93,7 @@ def calibrate(
     Raises:
         TooFewSamples: a budget below 10, or a space with fewer necks.
         UnknownDevice, DeviceUnavailable, NotOnDevice: see the device.
+        DriftedSession: the device changed in between, twice.
     """
     if budget < MINIMUM_SAMPLES:
         raise TooFewSamples(f"a budget of {budget} necks; a predictor needs at least {MINIMUM_SAMPLES}")
@@ -137,10 +140,11 @@ class _Calibrating:
         elapsed_s = sum(session.elapsed_s for session in sessions)
         try:
             sessions = list(joined(sessions))
-        except DriftedSession:  # once more in one sitting, where all necks share what disturbs them
+        except DriftedSession:  # once more from the start; whatever changed may have settled
             sessions = []
             yield from self._measure(chosen, protocol, sessions, 0)
-            elapsed_s += sessions[0].elapsed_s
+            elapsed_s += sum(session.elapsed_s for session in sessions)
+            sessions = list(joined(sessions))
         predictor = self._fit(every, chosen, sessions, typical)
         architectures = tuple(self.pool[index] for index in chosen)
         yield Calibration(predictor, architectures, tuple(sessions), elapsed_s)
@@ -167,18 +171,20 @@ class _Calibrating:
     def _measure(
         self, chosen: Sequence[int], protocol: Protocol, sessions: list[Session], before: int
     ) -> Iterator[Progress]:
-        architectures = [self.pool[index] for index in chosen]
-        events = measure(
-            self.device, architectures, image_size=self.image_size, batch=self.batch, protocol=protocol
-        )
-        elapsed_s = sum(session.elapsed_s for session in sessions)
-        for event in events:
-            if isinstance(event, Session):
-                sessions.append(event)
-                continue
-            share = 0.0 if event.stage == "prepare" else event.done / max(1, event.total)
-            done = before + round(share * len(architectures))
-            yield Progress("measure", done, min(self.budget, len(self.pool)), elapsed_s + event.elapsed_s)
+        """Measure the chosen necks in sessions of at most `SITTING`, appended to `sessions`."""
+        for start in range(0, len(chosen), SITTING):
+            architectures = [self.pool[index] for index in chosen[start : start + SITTING]]
+            events = measure(
+                self.device, architectures, image_size=self.image_size, batch=self.batch, protocol=protocol
+            )
+            elapsed_s = sum(session.elapsed_s for session in sessions)
+            for event in events:
+                if isinstance(event, Session):
+                    sessions.append(event)
+                    continue
+                share = 0.0 if event.stage == "prepare" else event.done / max(1, event.total)
+                done = before + start + round(share * len(architectures))
+                yield Progress("measure", done, min(self.budget, len(self.pool)), elapsed_s + event.elapsed_s)
 
     def _fit(
         self,

@@ -8,7 +8,7 @@ import pytest
 
 from evaluators.latency.calibrate import Calibration, calibrate, candidates, finished
 from evaluators.latency.choice import Design, distinct, nearness
-from evaluators.latency.errors import TooFewSamples, UnknownDevice
+from evaluators.latency.errors import DriftedSession, TooFewSamples, UnknownDevice
 from evaluators.latency.measuring import Progress, Protocol
 from search_space.reference import build
 from search_space.space import Space
@@ -49,7 +49,7 @@ def test_progress_grows_to_the_budget() -> None:
     assert isinstance(last, Calibration)
 
 
-def test_a_device_that_changes_between_sittings_is_measured_again_in_one() -> None:
+def test_a_device_that_changes_between_sittings_is_measured_again() -> None:
     class Changing(Simulated):
         sittings = 0
 
@@ -61,10 +61,20 @@ def test_a_device_that_changes_between_sittings_is_measured_again_in_one() -> No
 
     device = Changing()
     done = finished(calibrate(device, SPACE, 54, image_size=IMAGE))
-    assert len(done.sessions) == 1
-    assert len(done.sessions[0].measured) == 54
+    assert [len(session.measured) for session in done.sessions] == [50, 4]
     truth = [device.truth_ms(neck) for neck in done.architectures]
     assert done.times_ms == pytest.approx(truth, rel=0.05)
+
+
+def test_a_device_that_keeps_changing_is_refused() -> None:
+    class Restless(Simulated):
+        def fingerprint(self, *args: object) -> object:  # type: ignore[override]
+            macs, moved, count = self.rates["conv_depthwise"]
+            self.rates = {**self.rates, "conv_depthwise": (1.5 * macs, 1.5 * moved, 1.5 * count)}
+            return super().fingerprint(*args)  # type: ignore[arg-type]
+
+    with pytest.raises(DriftedSession, match="sentinel 2 moved"):
+        finished(calibrate(Restless(), SPACE, 54, image_size=IMAGE))
 
 
 def test_a_time_of_interest_draws_the_later_necks() -> None:
