@@ -24,12 +24,22 @@ export const CONFIG = { displayModeBar: false, responsive: true, doubleClick: fa
 /** Everything plotly needs for the data and the state. */
 export function figure(data, state, selected, best) {
   const look = tokens();
-  const groups = { dominated: [], infeasible: [], front: [], baseline: [] };
-  for (const row of data.rows) if (row.x !== null && row.y !== null) groups[kindOf(row)].push(row);
+  data.parts ??= split(data); // the same arrays each time, so that plotly redraws what changed and no more
   const traces = [stairs(data, look)];
-  for (const kind of Object.keys(groups)) traces.push(scatter(kind, groups[kind], look, selected, data));
+  for (const [kind, part] of Object.entries(data.parts)) traces.push(scatter(kind, part, look, selected, data));
   traces.push(rings(data, state, best, look));
   return { traces, layout: layout(data, state, look) };
+}
+
+function split(data) {
+  const found = {};
+  for (const kind of Object.keys(SHAPES)) {
+    const rows = data.rows.filter((row) => row.x !== null && row.y !== null && kindOf(row) === kind);
+    const column = (key) => rows.map((row) => row[key]);
+    const errors = (key) => (rows.some((row) => row[key]) ? rows.map((row) => row[key] ?? 0) : null);
+    found[kind] = { rows, x: column("x"), y: column("y"), ids: column("id"), names: column("name"), xe: errors("xe"), ye: errors("ye") };
+  }
+  return found;
 }
 
 /** Names stand on the side that better points would lie on, which the front leaves empty. */
@@ -37,23 +47,17 @@ function labelPlace({ x, y }) {
   return `${y.direction === "minimise" ? "bottom" : "top"} ${x.direction === "minimise" ? "left" : "right"}`;
 }
 
-function scatter(kind, rows, look, selected, data) {
+function scatter(kind, part, look, selected, data) {
   const { symbol, size, opacity, width } = SHAPES[kind];
-  const detailed = kind === "front" || kind === "baseline";
-  const bars = (key) => ({
-    type: "data", visible: detailed && rows.some((row) => row[key]), array: rows.map((row) => row[key] ?? 0),
-    thickness: 1, width: 0, color: look[kind],
-  });
+  const isBaseline = kind === "baseline";
+  const bars = (array) => ({ type: "data", visible: Boolean(array) && (kind === "front" || isBaseline), array: array ?? [], thickness: 1, width: 0, color: look[kind] });
   return {
-    type: "scatter", name: NAMES[kind], uid: kind, mode: kind === "baseline" ? "markers+text" : "markers", hoverinfo: "none",
-    x: rows.map((row) => row.x), y: rows.map((row) => row.y), customdata: rows.map((row) => row.id),
-    text: kind === "baseline" ? rows.map((row) => row.name) : undefined, textposition: labelPlace(data), cliponaxis: false,
-    textfont: { color: look.baseline, size: 12 },
-    error_x: bars("xe"), error_y: bars("ye"),
+    type: "scatter", name: NAMES[kind], uid: kind, mode: isBaseline ? "markers+text" : "markers", hoverinfo: "none",
+    x: part.x, y: part.y, customdata: part.ids, text: isBaseline ? part.names : undefined, textposition: labelPlace(data),
+    textfont: { color: look.baseline, size: 12 }, cliponaxis: false, error_x: bars(part.xe), error_y: bars(part.ye),
     marker: { symbol, size, opacity, color: look[kind], line: { width, color: look[kind] } },
-    selectedpoints: selected ? rows.flatMap((row, index) => (selected.has(row.id) ? [index] : [])) : null,
-    unselected: { marker: { opacity: 0.18 }, textfont: { color: look.baseline } },
-    selected: { marker: { opacity: 1 } },
+    selectedpoints: selected ? part.rows.flatMap((row, index) => (selected.has(row.id) ? [index] : [])) : null,
+    unselected: { marker: { opacity: 0.18 }, textfont: { color: look.baseline } }, selected: { marker: { opacity: 1 } },
   };
 }
 

@@ -1,12 +1,12 @@
 // The Pareto page: joins data, chart, table, card, budget and pins; the state lives in the address.
 import * as card from "./card.js";
 import { CONFIG, figure } from "./chart.js";
-import { bestWithin, inside, load } from "./data.js";
+import { bestWithin, inside, kindOf, load } from "./data.js";
+import { download } from "./download.js";
 import { h, quantity } from "./format.js";
 import { follow } from "./live.js";
 import * as address from "./state.js";
 import { badge, choose, mark, render } from "./table.js";
-import { kindOf } from "./data.js";
 
 const RELOAD_MS = 1500;
 const STEPS = 1000;
@@ -16,6 +16,7 @@ const searchId = page.dataset.search;
 const state = address.read();
 let data = null;
 let selected = null;
+const statuses = new Map();
 
 for (const part of document.querySelectorAll("[data-script]")) part.hidden = false;
 
@@ -24,6 +25,7 @@ for (const part of document.querySelectorAll("[data-script]")) part.hidden = fal
 async function reload({ first = false } = {}) {
   try {
     data = await load(searchId, state.x, state.y);
+    performance.mark("neckline:data");
   } catch (error) {
     say(first ? "" : `Could not update (${error.message}); what you see is from before.`);
     if (first) veil("The points could not be loaded", error.message, true);
@@ -45,19 +47,37 @@ const say = (text) => { $("trouble").textContent = text; $("trouble").hidden = !
 
 /* ---------- drawing ---------- */
 
-function draw() {
-  if (!data) return;
+/** Everything beside the chart: the table, the budget's answer, the pins and the words. */
+function answer() {
   selected = state.region ? new Set(inside(data, state.region, state.log.has("x"), state.log.has("y")).map((row) => row.id)) : null;
-  const best = state.budget === null ? null : bestWithin(data, state.budget);
   drawTable();
-  drawBudget(best);
+  drawBudget();
   drawPins();
   drawWords();
-  if (!data.rows.length) return veil("No points yet", "They appear here as soon as the first neck is scored.", false);
-  const { traces, layout } = figure(data, state, selected, best);
+  performance.mark("neckline:answered");
+}
+
+function draw() {
+  if (!data) return;
+  answer();
+  if (data.rows.length) redraw();
+  else veil("No points yet", "They appear here as soon as the first neck is scored.", false);
+}
+
+function redraw() {
+  const { traces, layout } = figure(data, state, selected, best());
   Plotly.react("chart", traces, layout, CONFIG);
   listen();
+  performance.mark("neckline:drawn");
 }
+
+let pending = 0;
+function redrawSoon() {
+  cancelAnimationFrame(pending);
+  pending = requestAnimationFrame(redraw);
+}
+
+const best = () => (state.budget === null ? null : bestWithin(data, state.budget));
 
 function drawTable() {
   const { rows, title } = choose(data, selected);
@@ -68,7 +88,8 @@ function drawTable() {
   page.dataset.selected = selected ? selected.size : "";
 }
 
-function drawBudget(best) {
+function drawBudget() {
+  const found = best();
   const { x, y } = data;
   const word = x.direction === "minimise" ? "≤" : "≥";
   const values = feasibleX();
@@ -77,9 +98,9 @@ function drawBudget(best) {
   $("budget").value = toStep(state.budget);
   const bound = `${data.names[x.metric] ?? x.metric} ${word} ${quantity(state.budget, x.unit)}`;
   $("budget").setAttribute("aria-valuetext", bound);
-  if (!best) { $("budget-answer").replaceChildren(`Nothing feasible has ${bound}.`); return; }
-  const value = `${data.names[y.metric] ?? y.metric} ${quantity(best.y, y.unit, best.ye)}`;
-  $("budget-answer").replaceChildren(`Best with ${bound}: `, value, " ", badge(best.ys, data.sources), " by ", h("a", { href: `/subnets/${best.id}` }, best.name));
+  if (!found) { $("budget-answer").replaceChildren(`Nothing feasible has ${bound}.`); return; }
+  const value = `${data.names[y.metric] ?? y.metric} ${quantity(found.y, y.unit, found.ye)}`;
+  $("budget-answer").replaceChildren(`Best with ${bound}: `, value, " ", badge(found.ys, data.sources), " by ", h("a", { href: `/subnets/${found.id}` }, found.name));
 }
 
 function drawPins() {
@@ -87,7 +108,10 @@ function drawPins() {
     const row = data.byId.get(id);
     const name = row?.name ?? "another neck";
     const remove = h("button", { type: "button", class: "plain", "aria-label": `Unpin ${name}`, onclick: () => pin(id) }, "×");
-    return h("li", {}, h("span", { class: "soft" }, `${index + 1}`), row ? mark(kindOf(row)) : "", h("a", { href: `/subnets/${id}` }, name), remove);
+    const status = h("span", { class: "small", role: "status" }, statuses.get(id)?.childNodes.length ? [...statuses.get(id).childNodes] : []);
+    statuses.set(id, status);
+    const bundle = h("button", { type: "button", "aria-label": `Download the bundle of ${name}`, onclick: () => download(id, "bundle", status) }, "Bundle");
+    return h("li", {}, h("span", { class: "soft" }, `${index + 1}`), row ? mark(kindOf(row)) : "", h("a", { href: `/subnets/${id}` }, name), h("span", { class: "end" }, bundle, remove), status);
   }));
   $("pins-none").hidden = state.pins.length > 0;
   $("compare").hidden = state.pins.length < 2;
@@ -169,15 +193,6 @@ function sort(by) {
   if (focused) document.querySelector(`#table th[data-metric="${CSS.escape(focused)}"] button`)?.focus();
 }
 
-let pending = 0;
-function redrawSoon() {
-  cancelAnimationFrame(pending);
-  pending = requestAnimationFrame(() => {
-    const { traces, layout } = figure(data, state, selected, state.budget === null ? null : bestWithin(data, state.budget));
-    Plotly.react("chart", traces, layout, CONFIG);
-  });
-}
-
 function point(row, line) {
   for (const other of document.querySelectorAll("#table tr.current")) other.classList.remove("current");
   line?.classList.add("current");
@@ -209,7 +224,12 @@ function listen() {
   chart.on("plotly_click", ({ points, event }) => { if (points[0].customdata && !event.defaultPrevented) pin(points[0].customdata); });
   chart.on("plotly_selected", (event) => {
     const region = event?.range ? { kind: "box", x: event.range.x, y: event.range.y } : event?.lassoPoints ? { kind: "lasso", x: event.lassoPoints.x, y: event.lassoPoints.y } : null;
-    if (region) requestAnimationFrame(() => keep(() => { state.region = region; }));
+    performance.mark("neckline:brush");
+    if (!region) return;
+    state.region = region;
+    address.write(state);
+    answer();
+    redrawSoon();
   });
   chart.on("plotly_relayout", (change) => {
     const range = (axis) => (change[`${axis}.range[0]`] !== undefined ? [change[`${axis}.range[0]`], change[`${axis}.range[1]`]] : null);
@@ -249,7 +269,7 @@ for (const button of document.querySelectorAll("[data-drag]")) {
 }
 $("reset").addEventListener("click", () => keep(() => { state.zoom = null; }));
 $("clear").addEventListener("click", () => keep(() => { state.region = null; }));
-$("budget").addEventListener("input", (event) => { state.budget = fromStep(Number(event.target.value)); drawBudget(bestWithin(data, state.budget)); redrawSoon(); });
+$("budget").addEventListener("input", (event) => { state.budget = fromStep(Number(event.target.value)); drawBudget(); redrawSoon(); });
 $("budget").addEventListener("change", () => address.write(state));
 for (const format of ["png", "svg"]) {
   $(format).addEventListener("click", () => {

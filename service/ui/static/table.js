@@ -2,7 +2,7 @@
 import { kindOf } from "./data.js";
 import { columnScale, h, number } from "./format.js";
 
-const MOST_ROWS = 200;
+const MOST_ROWS = 100;
 const MARKS = {
   front: [["circle", { cx: 6, cy: 6, r: 4.5, fill: "var(--data-front)" }]],
   dominated: [["circle", { cx: 6, cy: 6, r: 3.5, fill: "none", stroke: "var(--data-dominated)", "stroke-width": 1.5 }]],

@@ -69,6 +69,7 @@ def test_page(visit: Visitor, addresses: dict[str, str], name: str) -> None:
     assert violations(visit, CONTRAST) == []
     visit.page.emulate_media(color_scheme="light")
     visit.page.set_viewport_size(PHONE)
+    settle(visit, addresses[name])
     visit.shoot(f"{name}-phone")
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
