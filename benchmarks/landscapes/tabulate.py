@@ -3,7 +3,8 @@
     neckline datasets make digits DATASET && train the demo's supernet into SUPERNET
     python -m benchmarks.landscapes.tabulate SUPERNET DATASET --workers 2
 
-About 0.2 s a neck and core; 6,552 necks. What is scored already is kept, so an interrupted run goes on.
+3,825 necks, about a tenth of a second each on one core: by validation loss, since suppressing boxes
+makes average precision four times as dear. An interrupted run goes on where it stopped.
 """
 
 import argparse
@@ -23,17 +24,16 @@ from search_space.space import Space
 
 DATA = Path(__file__).parents[1] / "data" / "fusion_grid_digits.json.gz"
 NARROWED = {
-    "stages": [1, 2, 3],
-    "widths": [32, 48, 64],
-    "paths": ["top_down", "bottom_up"],
-    "skips": ["none", "previous"],
+    "stages": [1, 2],
     "fusions": ["sum", "fast"],
     "ops": ["dw3", "conv3"],
     "places": ["inside"],
     "downs": ["pool"],
 }
-METRICS = ("ap", "ap_stderr", "val_loss")
-CHUNK = 64
+METRICS = ("val_loss",)
+CHUNK = 25
+IMAGES, CALIBRATED = 64, 32
+"""Validation images scored, and training images that re-estimate the norm statistics."""
 
 _evaluators: dict[tuple[str, str], AccuracyEvaluator] = {}
 
@@ -45,21 +45,15 @@ def narrowed(supernet: Path) -> Space:
 
 
 def scored(supernet: str, dataset: str, genotypes: list[Genotype]) -> list[list[float]]:
-    """Return `METRICS` of each genotype; one evaluator a process."""
+    """Return the loss of each genotype, rounded; one evaluator a process."""
     torch.set_num_threads(1)
     if (supernet, dataset) not in _evaluators:
-        _evaluators[supernet, dataset] = AccuracyEvaluator(supernet, dataset)
+        _evaluators[supernet, dataset] = AccuracyEvaluator(
+            supernet, dataset, images=IMAGES, calibration_images=CALIBRATED
+        )
     evaluator, space = _evaluators[supernet, dataset], narrowed(Path(supernet))
-    return [_row(evaluator, space, genotype) for genotype in genotypes]
-
-
-def _row(evaluator: AccuracyEvaluator, space: Space, genotype: Genotype) -> list[float]:
-    scores = {score.metric: score for score in evaluator.score(space.architecture(genotype))}
-    return [
-        round(scores["ap"].value, 5),
-        round(scores["ap"].stderr or 0.0, 5),
-        round(scores["val_loss"].value, 5),
-    ]
+    graphs = map(space.architecture, genotypes)
+    return [[round(evaluator.outcome(graph, precision=False).loss, 5)] for graph in graphs]
 
 
 def tabulate(supernet: Path, dataset: Path, workers: int, part: Path) -> Iterator[int]:
@@ -80,7 +74,14 @@ def pack(supernet: Path, part: Path, path: Path) -> None:
     rows = [json.loads(line) for line in part.read_text(encoding="utf-8").splitlines()]
     space = narrowed(supernet)
     assert len(rows) == space.size(), f"{len(rows)} rows of {space.size()}"
-    content = {"schema_version": 1, "space": space.spec(), "columns": METRICS, "rows": rows}
+    scoring = {"images": IMAGES, "calibration_images": CALIBRATED}
+    content = {
+        "schema_version": 1,
+        "space": space.spec(),
+        "scoring": scoring,
+        "columns": METRICS,
+        "rows": rows,
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(json.dumps(content, separators=(",", ":")).encode(), mtime=0))
 
@@ -93,7 +94,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--output", type=Path, default=DATA)
     options = parser.parse_args()
-    os.nice(10)
+    os.nice(5)
     part = options.supernet / "table.jsonl"
     for done in tabulate(options.supernet, options.dataset, options.workers, part):
         print(f"{done} scored", flush=True)

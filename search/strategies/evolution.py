@@ -8,10 +8,9 @@ import numpy as np
 
 from search.evaluation import Evaluation, Genotype
 from search.history import cost_table, inside, known
-from search.pareto import ranks
 from search.problem import Problem
 from search.sampling import fresh
-from search.surrogate.inner import crowding
+from search.surrogate.inner import standing
 
 BATCH = 16
 GENERATIONS = True
@@ -51,15 +50,6 @@ def ask(
             taken.add(drawn.key)
             found.append(drawn.genotype)
     return found + fresh(problem, rng, n - len(found), avoid=taken, parents=members)
-
-
-def standing(costs: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> list[tuple[int, float]]:
-    """Return for each row of `costs` (N, M) its front and its negated crowding: smaller is better."""
-    rank = ranks(costs)
-    gaps = np.zeros(len(costs))
-    for level in set(rank.tolist()):
-        gaps[rank == level] = crowding(costs[rank == level])
-    return [(int(level), -float(gap)) for level, gap in zip(rank, gaps, strict=True)]
 
 
 def _child(

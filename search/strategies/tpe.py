@@ -9,7 +9,7 @@ from optuna.samplers import TPESampler
 
 from search.evaluation import Evaluation, Genotype
 from search.history import genotypes, inside, known
-from search.optuna_study import asked, told_study
+from search.optuna_study import asked, distributions, told_study
 from search.problem import Problem
 from search.sampling import fresh
 
@@ -33,12 +33,13 @@ def ask(
     if len(rows) < startup:
         return fresh(problem, rng, n, avoid=taken)
     sampler = TPESampler(n_startup_trials=0, seed=int(rng.integers(2**31)))
-    study = told_study(rows, problem, sampler)
+    space = distributions(problem)
+    study = told_study(rows, problem, sampler, space)
     found: list[Genotype] = []
     for _ in range(n * ATTEMPTS):
         if len(found) == n:
             break
-        drawn = problem.candidate(asked(study, problem))
+        drawn = problem.candidate(asked(study, problem, space))
         if drawn.key not in taken and problem.feasible(drawn):
             taken.add(drawn.key)
             found.append(drawn.genotype)

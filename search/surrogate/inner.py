@@ -70,6 +70,15 @@ def crowding(scores: Array) -> Array:
     return distance
 
 
+def standing(costs: Array) -> list[tuple[int, float]]:
+    """Return for each row of `costs` (N, M) its front and its negated crowding: smaller is better."""
+    rank = ranks(costs)
+    gaps = np.zeros(len(costs))
+    for level in set(rank.tolist()):
+        gaps[rank == level] = crowding(costs[rank == level])
+    return [(int(level), -float(gap)) for level, gap in zip(rank, gaps, strict=True)]
+
+
 def _children(
     space: SearchSpace, encoder: Encoder, parents: list[Genotype], count: int, rng: np.random.Generator
 ) -> list[Genotype]:
