@@ -104,23 +104,26 @@ class Loader:
         batch_size: images a batch.
         seed: determines order and augmentation.
         augmentation: what is changed at random.
+        rank, workers: which part of each step's images is this worker's, and of how many.
     """
 
     source: Letterbox
     batch_size: int
     seed: int
     augmentation: Augmentation
+    rank: int = 0
+    workers: int = 1
 
     def indices(self, step: int) -> tuple[int, ...]:
         """Return the images of a step: shuffled epochs, one behind the other, cut into batches."""
-        first, count = step * self.batch_size, len(self.source)
+        first, count = (step * self.workers + self.rank) * self.batch_size, len(self.source)
         positions = range(first, first + self.batch_size)
         return tuple(int(_order(self.seed, p // count, count)[p % count]) for p in positions)
 
     def batch(self, step: int) -> Batch:
         """Return the batch of a step, augmented."""
         indices = self.indices(step)
-        generator = torch.Generator().manual_seed(_number(self.seed, step))
+        generator = torch.Generator().manual_seed(_number(self.seed, step * self.workers + self.rank))
         pixels = self.source.pixels(indices).float() / 255
         images, mirrored = augment(pixels, self.augmentation, generator)
         targets = (self.source.targets[i] for i in indices)

@@ -20,6 +20,7 @@ from supernet.training.features import feature_source
 from supernet.training.rule import Plan, load_rule
 from supernet.training.spec import TrainingSpec
 from supernet.training.step import Losses, Trainer
+from supernet.training.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,16 @@ def train(spec: TrainingSpec, workdir: Path | str) -> Iterator[TrainingEvent]:
     if kept is not None:
         first, state = kept
         restore(trainer, state)
-    meter = _Meter(spec, first)
+    meter = _Meter(spec, first, trainer.workers.count)
     for step in range(first, spec.steps):
         meter.add(trainer.advance(step))
         made = step + 1
-        if made % spec.checkpoint_every == 0 or made == spec.steps:
+        if trainer.workers.rank == 0 and (made % spec.checkpoint_every == 0 or made == spec.steps):
             save_checkpoint(folder, spec, made, snapshot(trainer))
         if made % spec.event_every == 0 and made < spec.steps:
             yield meter.event(made)
-    write_detector(folder, trainer.detector)
+    if trainer.workers.rank == 0:
+        write_detector(folder, trainer.detector)
     yield meter.event(spec.steps)
 
 
@@ -90,7 +92,8 @@ def build_trainer(spec: TrainingSpec) -> Trainer:
     device = torch.device(spec.device)
     detector = build_detector(spec, dataset, size).to(device)
     source = Letterbox(dataset, size)
-    loader = Loader(source, spec.batch_size, spec.seed, spec.augmentation)
+    workers = Workers.joined()
+    loader = Loader(source, spec.batch_size, spec.seed, spec.augmentation, workers.rank, workers.count)
     plan = Plan(detector.space, spec.steps, spec.subnets, spec.batch_size, spec.rule_options)
     features = feature_source(detector.backbone, source, loader, spec.feature_copies, device)
     return Trainer(spec, detector, load_rule(spec.rule, plan), features)
@@ -109,6 +112,7 @@ def snapshot(trainer: Trainer) -> dict[str, Any]:
         "detector": trainer.detector.state_dict(),
         "optimizer": trainer.optimizer.state_dict(),
         "rule": dict(trainer.rule.state()),
+        "alignment": trainer.alignment.state() if trainer.alignment else {},
     }
 
 
@@ -117,6 +121,8 @@ def restore(trainer: Trainer, state: dict[str, Any]) -> None:
     trainer.detector.load_state_dict(state["detector"])
     trainer.optimizer.load_state_dict(state["optimizer"])
     trainer.rule.restore(state["rule"])
+    if trainer.alignment:
+        trainer.alignment.restore(state["alignment"])
 
 
 def write_detector(folder: Path, detector: Detector) -> None:
@@ -130,8 +136,8 @@ def write_detector(folder: Path, detector: Detector) -> None:
 class _Meter:
     """Losses and time since the last event."""
 
-    def __init__(self, spec: TrainingSpec, first: int) -> None:
-        self._spec, self._last = spec, first
+    def __init__(self, spec: TrainingSpec, first: int, workers: int) -> None:
+        self._spec, self._last, self._workers = spec, first, workers
         self._clear()
 
     def _clear(self) -> None:
@@ -152,7 +158,7 @@ class _Meter:
             total,
             loss=sum(values) / len(values),
             losses={group: sum(found) / len(found) for group, found in self._losses.items()},
-            images_per_s=steps * self._spec.batch_size / seconds,
+            images_per_s=steps * self._spec.batch_size * self._workers / seconds,
             eta_s=(total - made) * seconds / steps,
         )
         self._last = made

@@ -43,6 +43,7 @@ class TrainingSpec:
         event_every: steps between two events.
         device: `cpu`, or a CUDA device.
         precision: of the forward passes; float32 or, on a GPU, bfloat16.
+        align_variance: AGVM's alignment of gradient variance between backbone, neck and head.
         task: options of the detection task.
     """
 
@@ -68,6 +69,7 @@ class TrainingSpec:
     event_every: int = 10
     device: str = "cpu"
     precision: Literal["float32", "bfloat16"] = "float32"
+    align_variance: bool = False
     task: DetectionSpec = field(default_factory=DetectionSpec)
 
     def __post_init__(self) -> None:

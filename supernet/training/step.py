@@ -20,6 +20,8 @@ from supernet.training.features import FeatureBatch, FeatureSource
 from supernet.training.rule import Architectures, Draw, Rule
 from supernet.training.schedule import build_optimizer, learning_rate
 from supernet.training.spec import TrainingSpec
+from supernet.training.variance import Alignment
+from supernet.training.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Trainer:
         """Take up training from the detector's present weights."""
         self.spec, self.detector, self.rule, self.source = spec, detector, rule, source
         self.optimizer = build_optimizer(detector, spec)
+        self.workers = Workers.joined()
+        self.alignment = Alignment(detector, spec) if spec.align_variance else None
         self._architectures = Architectures(detector.space)
 
     def advance(self, step: int) -> Losses:
@@ -49,7 +53,9 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         rng = np.random.default_rng([self.spec.seed, 17, step])
         draws = tuple(self.rule.draws(step, rng))
-        values = self._backward(step, draws, self.source.batch(step))
+        with _precision(self.spec):
+            batch = self.source.batch(step)
+        values = self._backward(step, draws, batch)
         self._update(step)
         self.rule.update(step, values)
         return Losses(draws, values)
@@ -61,7 +67,7 @@ class Trainer:
         values: list[float] = []
         for draw in draws:
             architecture = self._architectures.of(draw.genotype)
-            with _precision(self.spec, leaves):
+            with _precision(self.spec):
                 loss = passes.loss(draw, architecture)
             value = float(loss.detach())
             if not math.isfinite(value):
@@ -74,6 +80,9 @@ class Trainer:
         return tuple(values)
 
     def _update(self, step: int) -> None:
+        self.workers.average_gradients(self.detector.parameters())
+        if self.alignment is not None:
+            self.alignment.scale_gradients()
         norm = nn.utils.clip_grad_norm_(self.detector.parameters(), self.spec.clip)
         if not torch.isfinite(norm):
             raise TrainingDiverged(
@@ -113,8 +122,8 @@ class _Passes:
         return self._assignments[levels]
 
 
-def _precision(spec: TrainingSpec, leaves: Mapping[int, Tensor]) -> torch.autocast:
-    device = next(iter(leaves.values())).device.type
+def _precision(spec: TrainingSpec) -> torch.autocast:
+    device = torch.device(spec.device).type
     return torch.autocast(device, torch.bfloat16, enabled=spec.precision == "bfloat16")
 
 

@@ -57,8 +57,9 @@ def whole(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_events_say_how_far_it_is_and_each_group_loses(small: TrainingSpec, tmp_path: Path) -> None:
     events = list(train(small, tmp_path))
     assert [(event.step, event.total) for event in events] == [(2, 8), (4, 8), (6, 8), (8, 8)]
+    assert set(events[0].losses) == {"largest"}  # the kickstart
+    assert set(events[-1].losses) == {"largest", "random", "smallest"}
     for event in events:
-        assert set(event.losses) == {"largest", "random", "smallest"}
         assert event.loss is not None and 0 < event.loss < 10
         assert event.images_per_s is not None and event.images_per_s > 0
     assert events[-1].eta_s == 0 and events[0].eta_s is not None and events[0].eta_s > 0
@@ -128,6 +129,18 @@ def test_killed_at_random_steps_it_ends_with_the_same_weights(
     for _ in train(spec, tmp_path):
         pass
     assert_equal(weights(tmp_path), weights(whole))
+
+
+def test_half_precision_and_aligned_variance_train_and_resume(small: TrainingSpec, tmp_path: Path) -> None:
+    spec = replace(small, precision="bfloat16", align_variance=True, checkpoint_every=2)
+    events = list(train(spec, tmp_path / "whole"))
+    assert all(event.loss is not None and 0 < event.loss < 20 for event in events)
+    for event in train(spec, tmp_path / "parts"):
+        if event.step == 4:
+            break
+    for _ in train(spec, tmp_path / "parts"):
+        pass
+    assert_equal(weights(tmp_path / "parts"), weights(tmp_path / "whole"))
 
 
 def test_a_half_written_checkpoint_is_never_seen(tmp_path: Path) -> None:

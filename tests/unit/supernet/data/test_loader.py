@@ -67,6 +67,14 @@ def test_order_is_a_shuffled_stream_that_seed_and_step_determine(dataset: CocoDe
     assert stream != [index for step in range(6) for index in other.indices(step)]
 
 
+def test_workers_share_one_stream(dataset: CocoDetection) -> None:
+    source = Letterbox(dataset, (64, 64))
+    alone = Loader(source, 4, seed=1, augmentation=STILL)
+    two = [Loader(source, 2, 1, STILL, rank=rank, workers=2) for rank in (0, 1)]
+    for step in range(5):
+        assert two[0].indices(step) + two[1].indices(step) == alone.indices(step)
+
+
 def test_a_batch_repeats_bit_for_bit(dataset: CocoDetection) -> None:
     augmentation = Augmentation(brightness=0.5, permute_channels=True, flip=True)
     first, second = (Loader(Letterbox(dataset, (64, 64)), 4, 9, augmentation).batch(5) for _ in range(2))
