@@ -63,6 +63,7 @@ def calibrate(
     threads: Threads = 1,
     seed: Annotated[int, typer.Option(help="Of the necks that are chosen.")] = 0,
     budget_ms: Annotated[float | None, typer.Option(help="A time near which more is measured.")] = None,
+    memory: Annotated[bool, typer.Option(help="Measure peak activation memory too.")] = False,
     folder: Folder = FOLDER,
     as_json: AsJson = False,
 ) -> None:
@@ -89,6 +90,9 @@ def calibrate(
     target.mkdir(parents=True, exist_ok=True)
     (target / "predictor.json").write_text(done.predictor.to_json())
     (target / "samples.json").write_text(json.dumps(_samples(done)))
+    if memory:
+        with _refusals():
+            (target / "memory.json").write_text(_memory(device, threads, done))
     (target / "calibration.html").write_text(page(summary, done.predictor.fingerprint))
     if as_json:
         typer.echo(json.dumps({**asdict(summary), "folder": str(target), "seconds": done.elapsed_s}))
@@ -233,6 +237,17 @@ def _predictor(path: Path, device: str) -> Predictor:
             f"{device} is not calibrated: run `neckline devices calibrate --device {device}`"
         )
     return Predictor.from_json(path.read_text())
+
+
+def _memory(device: str, threads: int, done: Calibration) -> str:
+    """Return the coefficients of peak activation memory, fitted to the same necks."""
+    from evaluators import devices
+    from evaluators.latency.memory import calibrate_memory
+
+    image_size = done.predictor.fingerprint.image
+    events = calibrate_memory(devices.load(device, threads=threads), done.architectures, image_size)
+    found: str = _followed(events, f"memory {device}").to_json()
+    return found
 
 
 def _samples(done: Calibration) -> dict[str, Any]:

@@ -20,6 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a calibration of ONNX Runtime."""
     folder = tmp_path_factory.mktemp("calibrations")
     given = ["--budget", "12", "--image", "64x64", "--channels", CHANNELS, "--folder", str(folder), "--json"]
+    given.append("--memory")
     done = neckline("devices", "calibrate", *given)
     assert done.exit_code == 0, done.output
     record = json.loads(done.stdout)
@@ -37,6 +38,7 @@ def test_list_names_every_device_and_whether_it_is_here() -> None:
 def test_calibrate_leaves_coefficients_samples_and_a_page(folder: Path) -> None:
     kept = folder / "onnxruntime_cpu"
     assert json.loads((kept / "predictor.json").read_text())["schema_version"] == 1
+    assert json.loads((kept / "memory.json").read_text())["metric"] == "peak_activation_mb"
     samples = json.loads((kept / "samples.json").read_text())
     assert len(samples["necks"]) == 12 == len(samples["measured"])
     assert all(entry["visits"] for entry in samples["measured"])
