@@ -9,6 +9,8 @@ import signal
 import time
 from pathlib import Path
 
+KILLED_S = 5.0
+"""Longest wait for killed processes to be gone, seconds."""
 SET_CHILD_SUBREAPER = 36
 """prctl's option by which orphaned descendants become our children (Linux)."""
 
@@ -43,8 +45,10 @@ def end_descendants(patience_s: float) -> None:
     while descendants(os.getpid()) and time.monotonic() < deadline:
         reap()
         time.sleep(0.05)
-    _signal_all(signal.SIGKILL)
-    reap()
+    while descendants(os.getpid()) and time.monotonic() < deadline + KILLED_S:
+        _signal_all(signal.SIGKILL)
+        reap()
+        time.sleep(0.02)
 
 
 def reap() -> None:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -37,6 +36,7 @@ class Supervisor:
         self._store = store
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
+        self._patience_s = 0.0
         self._thread = threading.Thread(target=self._keep, name="supervisor")
 
     @property
@@ -50,38 +50,34 @@ class Supervisor:
 
     def stop(self, patience_s: float) -> None:
         """Ask the worker to save its work and end; kill it after the patience."""
+        self._patience_s = patience_s
         self._stopping.set()
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(patience_s)
-            except subprocess.TimeoutExpired:
-                log.warning("worker.killed", patience_s=patience_s)
-                self._process.kill()
         self._thread.join()
 
     def _keep(self) -> None:
         while not self._stopping.is_set():
             name = worker_name()
-            command = [
-                sys.executable,
-                "-m",
-                "service.cli",
-                "worker",
-                "--name",
-                name,
-                "--parent",
-                str(os.getpid()),
-            ]
-            self._process = subprocess.Popen(
-                command, env=environment(self._store.settings), start_new_session=True
-            )
-            while self._process.poll() is None:
-                time.sleep(0.1)
-            if not self._stopping.is_set():
+            command = [sys.executable, "-m", "service.cli", "worker"]
+            command += ["--name", name, "--parent", str(os.getpid())]
+            environment_ = environment(self._store.settings)
+            self._process = subprocess.Popen(command, env=environment_, start_new_session=True)
+            while self._process.poll() is None and not self._stopping.wait(0.1):
+                pass
+            if self._stopping.is_set():
+                self._end(self._process)
+            else:
                 log.warning("worker.died", code=self._process.returncode)
                 self._release(name)
                 self._stopping.wait(RESTART_S)
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(self._patience_s)
+        except subprocess.TimeoutExpired:
+            log.warning("worker.killed", patience_s=self._patience_s)
+            process.kill()
+            process.wait()
 
     def _release(self, name: str) -> None:
         """Return the dead worker's jobs to the queue at once: nobody can know better that it is dead."""

@@ -66,6 +66,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def fresh_postgres(postgres_url: str) -> str:
+    """The address of an empty PostgreSQL database without any table."""
+    name = f"t{uuid.uuid4().hex}"
+    _create(postgres_url, name, None)
+    return _named(postgres_url, name)
+
+
+@pytest.fixture
 def settings(tmp_path: Path, database_url: str) -> Settings:
     root = tmp_path / "datasets"
     root.mkdir()
