@@ -26,7 +26,7 @@ class PyramidSpace(Space):
         channels: of the backbone's feature maps by level.
         levels: of the neck, without gaps; default: the backbone's. Those above them are made by `extra`.
         widths: channels of the whole neck to choose from.
-        ops: node operations to choose from, see `stages.style.OPS`; conv and dw stand for any kernel.
+        ops: node operations to choose from, see `stages.style.OPS`; conv, dw and deform are any kernel.
         kernels: sides of kernels that `ops` may have, in pixels; default: any.
         attentions: what may stand after a node's operation, see `stages.style.ATTENTIONS`.
         norm: none, batch, sync, frozen or group.
@@ -62,6 +62,8 @@ class PyramidSpace(Space):
         among("extra", [self.extra], tuple(EXTRAS))
         self._check_groups()
         self.refuse_unexportable([name for name in self.attentions if name != "none"])
+        moved = [name for name in self.ops if styles.OPS[name].kind == "deformable"]
+        self.refuse_unexportable(["deform_conv"] if moved else [])
         self._set("style", Style(self.norm, self.groups, self.act, self.order, self.resize))
 
     def _check_groups(self) -> None:
@@ -202,11 +204,11 @@ def _whole(value: object, least: int = 1) -> bool:
 
 
 def _op_names(given: object, kernels: Sequence[int]) -> tuple[str, ...]:
-    among("ops", given, (*styles.OPS, "conv", "dw"))
+    among("ops", given, (*styles.OPS, "conv", "dw", "deform"))
     assert isinstance(given, tuple | list)
     named = {name for name in styles.OPS if name in given or name.rstrip("0123456789") in given}
     found = [name for name in styles.OPS if name in named]
-    kept = tuple(name for name in found if not kernels or styles.OPS[name][1] in kernels)
+    kept = tuple(name for name in found if not kernels or styles.OPS[name].kernel in kernels)
     if not kept:
         raise InvalidSpace(f"no operation of {found} has a kernel of {list(kernels)} pixels")
     return kept

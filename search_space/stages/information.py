@@ -33,7 +33,7 @@ class Track(Stage):
     def joined(self, level: int) -> tuple[Op, ...]:
         """Return the edge's operation on a concatenation."""
         own = f"{self.name}_l{level}_joined"
-        if styles.OPS[self.choice.op][0]:
+        if styles.OPS[self.choice.op].kind == "separable":
             _, mix = styles.fusion("concat", self.width, own)
             return (*mix, *self.operation(level, "_joined"))
         return self._dense(level, f"{self.name}_joined" if self.tied else own, own)
@@ -45,8 +45,8 @@ class Track(Stage):
 
     def _dense(self, level: int, share: str, own: str) -> tuple[Op, ...]:
         """Return the operation with weights of `share`, norm and attention of the level's own."""
-        separable, kernel = styles.OPS[self.choice.op]
-        if separable:
+        kind, kernel = styles.OPS[self.choice.op]
+        if kind == "separable":
             return Stage.operation(self, level, own.removeprefix(f"{self.name}_l{level}"))
         style, op = self.style, self.choice.op
         before = styles.act(style) if style.order == "act_conv_norm" else ()
@@ -55,7 +55,7 @@ class Track(Stage):
             self.width,
             kernel,
             f"{share}_{op}",
-            moved=self._moved(level, kernel),
+            moved=True if kind == "deformable" else self._moved(level, kernel),
             norm_share=f"{own}_{op}",
         )
         return (*before, *conv, *styles.attend(self.choice.attention, own))

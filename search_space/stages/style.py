@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from search_space import ops
 from search_space.errors import InvalidSpace, near
@@ -23,15 +23,24 @@ NormForm = Literal["none", "batch", "sync", "frozen", "group"]
 ActForm = Literal["none", "relu", "relu6", "silu", "hard_swish", "leaky_relu", "gelu"]
 Order = Literal["act_conv_norm", "conv_norm_act"]
 
-OPS: dict[str, tuple[bool, int]] = {
-    "conv1": (False, 1),
-    "dw3": (True, 3),
-    "dw5": (True, 5),
-    "dw7": (True, 7),
-    "conv3": (False, 3),
-    "conv5": (False, 5),
+
+class Form(NamedTuple):
+    """What a node operation is: its kind, and the side of its kernel in pixels."""
+
+    kind: Literal["dense", "separable", "deformable"]
+    kernel: int
+
+
+OPS: dict[str, Form] = {
+    "conv1": Form("dense", 1),
+    "dw3": Form("separable", 3),
+    "dw5": Form("separable", 5),
+    "dw7": Form("separable", 7),
+    "conv3": Form("dense", 3),
+    "deform3": Form("deformable", 3),
+    "conv5": Form("dense", 5),
 }
-"""Node operations from cheap to dear: (depthwise-separable, side of the kernel in pixels)."""
+"""Node operations from cheap to dear: convolutions, depthwise-separable and deformable ones."""
 ATTENTIONS = ("none", "eca", "se", "scse", "ela", "coordinate")
 """Attention after a node's operation, from cheap to dear; each but none is an operation."""
 FUSIONS = ("sum", "mean", "fast", "softmax", "gate", "concat")
@@ -164,12 +173,13 @@ def operation(
         attention: of `ATTENTIONS`.
         biased: whether a bias stands even in front of a norm.
     """
-    separable, kernel = OPS[name]
+    kind, kernel = OPS[name]
     before = act(style) if style.order == "act_conv_norm" else ()
     after = attend(attention, share)
     share = f"{share}_{name}"
-    if not separable:
-        return (*before, *conv(style, width, kernel, share, biased=biased), *after)
+    if kind != "separable":
+        moved = True if kind == "deformable" else None
+        return (*before, *conv(style, width, kernel, share, biased=biased, moved=moved), *after)
     padding = style.padding
     depthwise = Conv(
         width=width, kernel=kernel, groups=0, bias=False, padding=padding, share=f"{share}_depthwise"

@@ -74,6 +74,8 @@ def test_groups_that_do_not_divide_a_width_are_refused() -> None:
 def test_operations_that_onnx_lacks_need_leave() -> None:
     with pytest.raises(InvalidSpace, match="deform_conv"):
         PathAggregation(deform=True)
+    with pytest.raises(InvalidSpace, match="deform_conv"):
+        FusionGrid(ops=("conv3", "deform3"))
     space = PathAggregation(deform=True, export_safe=False)
     architecture = space.architecture(space.baselines()["opa_fpn"])
     assert not architecture.export_safe

@@ -36,6 +36,8 @@ SPECS: dict[str, dict[str, object]] = {name: {"space": name} for name in spaces.
         "fusions": ["sum", "mean", "fast", "softmax", "gate", "concat"],
         "downs": ["pool2", "pool", "conv"],
         "extra": "pool",
+        "ops": ["conv3", "dw", "deform"],
+        "export_safe": False,
     },
     "merging_cells, extended": {
         **EVERYTHING,
@@ -43,6 +45,8 @@ SPECS: dict[str, dict[str, object]] = {name: {"space": name} for name in spaces.
         "version": "mmdet",
         "extra": "reduce",
         "merges": [1, 3],
+        "ops": ["deform3"],
+        "export_safe": False,
     },
     "path_aggregation, extended": {
         **EVERYTHING,
