@@ -9,7 +9,6 @@ SearchError (ValueError)
 ├── UnknownStrategy         a strategy or option that does not exist; offers near matches
 ├── MissingScore            an evaluation without a metric that the search needs
 ├── MissingPredictor        a device whose latency cannot be predicted; names the command that helps
-├── WrongDataset            a supernet trained on another dataset than the search names
 ├── NewerSchema             JSON written by a later version of this package
 └── Infeasible              nothing found within the bounds; carries the nearest and the bound that failed
 ExecutorClosed (RuntimeError)   work handed to an executor that was closed
@@ -59,10 +58,6 @@ class MissingPredictor(SearchError):
         super().__init__(
             f"device '{device}' has no latency predictor; make one with: neckline devices calibrate {device}"
         )
-
-
-class WrongDataset(SearchError):
-    """A supernet trained on another dataset than the search names."""
 
 
 class NewerSchema(SearchError):

@@ -2,6 +2,9 @@
 
 Rasmussen and Williams, "Gaussian processes for machine learning" (2006), equations 2.25, 2.26 and 5.9. The
 parameters are the maximum a posteriori under log-normal priors, by L-BFGS with exact gradients.
+
+Why not a library's: fitting 60 / 120 / 200 rows of 95 columns took 0.03 / 0.08 / 0.29 s of one core here and
+5.1 / 5.4 / 9.4 s with BoTorch 0.18's `SingleTaskGP`, and a search refits after every batch.
 """
 
 from collections.abc import Sequence
