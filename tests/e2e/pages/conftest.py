@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from benchmarks.browsing import chromium, open_browser, serving
 from benchmarks.seeded import Seeded, open_seeded
 from service import wiring
-from service.app import create_app
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SCREENSHOTS = Path(__file__).parents[3] / "screenshots"
 
 
@@ -54,41 +48,18 @@ class Visitor:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     wiring.configure_logging("error")
     seeded = open_seeded(tmp_path_factory.mktemp("service"))
-    with serving(seeded) as found:
-        yield found
+    with serving(seeded.store) as address:
+        yield Site(seeded, address)
     seeded.store.close()
-
-
-class serving:
-    """The application on a free port for as long as the block lasts."""
-
-    def __init__(self, seeded: Seeded) -> None:
-        self._seeded = seeded
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._app = create_app(seeded.store)
-        self._server = uvicorn.Server(uvicorn.Config(self._app, log_config=None, timeout_graceful_shutdown=2))
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
-
-    def __enter__(self) -> Site:
-        self._thread.start()
-        return Site(self._seeded, f"http://127.0.0.1:{self._socket.getsockname()[1]}")
-
-    def __exit__(self, *_: object) -> None:
-        self._app.state.closing.set()
-        self._server.should_exit = True
-        self._thread.join(timeout=20)
-        self._socket.close()
-        assert not self._thread.is_alive(), "the server did not end"
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
+    path = chromium()
+    if path is None:
         pytest.skip("no Chromium on this machine: `make chromium` installs one where it can")
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with open_browser(path) as made:
         yield made
-        made.close()
 
 
 @pytest.fixture
