@@ -1,8 +1,9 @@
-"""Every neck runs at any image size, makes the sizes it promises, and costs what fvcore counts."""
+"""Every neck runs at any image size, costs what fvcore counts, learns, and exports where it can."""
 
 from functools import cache
 
 import hypothesis.strategies as st
+import onnxruntime as ort
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from benchmarks.neck_oracles import features
 from evaluators.cost import count
 from search_space import reference
 from search_space.architecture import Architecture
+from supernet.export.onnx import export
 from supernet.subnet import Subnet
 
 CHANNELS = {3: 16, 4: 24, 5: 32}
@@ -56,3 +58,29 @@ def test_structural_cost_is_fvcores(name: str) -> None:
     inputs = {level: x[:1].float() for level, x in features(CHANNELS, (75, 141), 0).items()}
     counted = count(subnet, inputs)
     assert (architecture.parameters(), architecture.macs((75, 141))) == (counted.params, counted.macs)
+
+
+@pytest.mark.parametrize("name", distinct())
+def test_every_parameter_learns(name: str) -> None:
+    subnet = Subnet(narrow(name)).train()
+    inputs = {level: x.float() for level, x in features(CHANNELS, (256, 192), 0).items()}
+    torch.stack([made.square().mean() for made in subnet(inputs).values()]).sum().backward()
+    still = {name for name, parameter in subnet.named_parameters() if parameter.grad is None}
+    assert {name.rpartition(".")[2] for name in still} <= {"offset_weight", "offset_bias"}
+    assert all(torch.isfinite(p.grad).all() for p in subnet.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("name", [name for name in distinct() if narrow(name).export_safe])
+def test_onnx_agrees_at_a_size_it_was_not_made_for(name: str) -> None:
+    architecture, subnet = small(name)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(export(subnet), options, providers=["CPUExecutionProvider"])
+    for size in [(64, 64), (97, 141)]:
+        inputs = {level: features(CHANNELS, size, 0)[level][:1].float() for level in architecture.channels}
+        with torch.no_grad():
+            expected = subnet(inputs)
+        names = [entry.name for entry in session.get_inputs()]
+        fed = dict(zip(names, (x.numpy() for _, x in sorted(inputs.items())), strict=True))
+        for (_, ours), theirs in zip(sorted(expected.items()), session.run(None, fed), strict=True):
+            torch.testing.assert_close(torch.from_numpy(theirs), ours, rtol=1e-3, atol=1e-4)
