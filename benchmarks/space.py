@@ -4,8 +4,10 @@
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
+from multiprocessing import get_context
 
 import numpy as np
 import torch
@@ -25,18 +27,47 @@ TARGETS = {
     **{f"{name}_faults": Target("<=", 0.0) for name in spaces.names()},
     **{f"{name}_false_keys": Target("<=", 0.0) for name in spaces.names()},
 }
-SEEDS = (0, 1, 2)
+SEEDS = tuple(range(10))
 _SMALLEST, _LARGEST = 17, 333
 """Side of the image in pixels."""
 
 
 def measure(*, quick: bool) -> list[Figure]:
-    """Return the figures of every space."""
+    """Return the figures of every space: rates one after another, then the checks on all cores."""
     torch.set_num_threads(1)
-    every = [Space.load(name) for name in spaces.names()]
-    figures = [_rate(space, 1000 if quick else 5000) for space in every]
-    figures += [_false_keys(space, 1000 if quick else 10_000) for space in every]
-    return figures + [_faults(space, 30 if quick else 1000) for space in every]
+    names = spaces.names()
+    figures = [_rate(Space.load(name), 1000 if quick else 5000) for name in names]
+    chunks = [(name, 30 if quick else 100, seed) for name in names for seed in range(1 if quick else 10)]
+    samples = 1000 if quick else 10_000
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        keys = [pool.submit(_keys_of, name, samples) for name in names]
+        found = [pool.submit(_faults_of, *chunk) for chunk in chunks]
+        figures += [_key_figure(name, samples, *key.result()) for name, key in zip(names, keys, strict=True)]
+        results = [(chunk[0], chunk[1], task.result()) for chunk, task in zip(chunks, found, strict=True)]
+    return figures + [_fault_figure(name, results) for name in names]
+
+
+def _keys_of(name: str, number: int) -> tuple[int, int]:
+    torch.set_num_threads(1)
+    return false_keys(Space.load(name), number, seed=2)
+
+
+def _faults_of(name: str, number: int, seed: int) -> list[str]:
+    torch.set_num_threads(1)
+    return list(faults(Space.load(name), number, seed=seed))
+
+
+def _key_figure(name: str, number: int, wrong: int, twins: int) -> Figure:
+    detail = f"{number} samples, {twins} pairs of genotypes with one key compared; mutants of a tenth"
+    return Figure(f"{name}_false_keys", wrong, "pairs", detail=detail)
+
+
+def _fault_figure(name: str, results: Sequence[tuple[str, int, list[str]]]) -> Figure:
+    mine = [(number, found) for space, number, found in results if space == name]
+    every = [fault for _, found in mine for fault in found]
+    number = sum(number for number, _ in mine)
+    detail = "; ".join(every[:3]) or f"{number} built, run at 17-333 px, counted, extracted"
+    return Figure(f"{name}_faults", len(every), "architectures", detail=detail)
 
 
 def _rate(space: Space, number: int) -> Figure:
@@ -52,12 +83,6 @@ def _rate(space: Space, number: int) -> Figure:
     detail = f"{number} samples on one core, a second of its time; the space has {space.size():,} genotypes"
     name = f"{space.name}_samples_per_s"
     return Figure(name, median, "1/s", detail=detail, low=min(rates), high=max(rates))
-
-
-def _faults(space: Space, number: int) -> Figure:
-    found = list(faults(space, number, seed=1))
-    detail = "; ".join(found[:3]) or f"{number} built, run at 17-333 px, counted, extracted"
-    return Figure(f"{space.name}_faults", len(found), "architectures", detail=detail)
 
 
 def faults(space: Space, number: int, *, seed: int) -> Iterator[str]:
@@ -106,12 +131,6 @@ def features_of(space: Space, height: int, width: int) -> dict[int, Tensor]:
         level: torch.randn(1, space.channels[level], -(-height // 2**level), -(-width // 2**level))
         for level in levels
     }
-
-
-def _false_keys(space: Space, number: int) -> Figure:
-    found, twins = false_keys(space, number, seed=2)
-    detail = f"{number} samples, {twins} pairs of genotypes with one key compared; a mutant of each"
-    return Figure(f"{space.name}_false_keys", found, "pairs", detail=detail)
 
 
 def false_keys(space: Space, number: int, *, seed: int) -> tuple[int, int]:

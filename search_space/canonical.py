@@ -1,6 +1,8 @@
 """The canonical text of an architecture: names forgotten, dead nodes dropped, ties kept."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from search_space.op import Op
@@ -68,32 +70,33 @@ def _node_text(node: "Node", names: dict[str, str], aliases: dict[str, str], tie
     text = ties.text
     edges = ";".join(
         [
-            names[aliases.get(edge.source, edge.source)] + "".join(["|" + text(op) for op in edge.ops])
+            "|".join([names[aliases.get(edge.source, edge.source)], *map(text, edge.ops)])
             for edge in node.inputs
         ]
     )
     plain = node.fusion is None or (len(node.inputs) == 1 and node.fusion.kind in _PLAIN_OF_ONE)
     fusion = "" if plain or node.fusion is None else text(node.fusion)
-    return f"{names[node.id]}:{node.level}[{edges}]{fusion}" + "".join(["|" + text(op) for op in node.ops])
+    return "|".join([f"{names[node.id]}:{node.level}[{edges}]{fusion}", *map(text, node.ops)])
 
 
 class _Ties:
     """Numbers the shares that stand on more than one live op, in the order of first use."""
 
     def __init__(self, live: Iterable["Node"]) -> None:
-        seen: set[str] = set()
-        self._tied: set[str] = set()
+        shares: list[str | None] = []
         for node in live:
-            ops = [op for edge in node.inputs for op in edge.ops]
-            ops += node.ops
+            for edge in node.inputs:
+                if edge.ops:
+                    shares += [op.share for op in edge.ops]
+            shares += [op.share for op in node.ops]
             if node.fusion is not None:
-                ops.append(node.fusion)
-            for op in ops:
-                if op.share is not None:
-                    (self._tied if op.share in seen else seen).add(op.share)
+                shares.append(node.fusion.share)
+        counts = Counter(share for share in shares if share is not None)
+        self._tied = {share for share, count in counts.items() if count > 1}
         self._numbers: dict[str, int] = {}
+        self.text: Callable[[Op], str] = self._numbered if self._tied else attrgetter("signature")
 
-    def text(self, op: Op) -> str:
+    def _numbered(self, op: Op) -> str:
         plain = op.signature
         if op.share is None or op.share not in self._tied:
             return plain
