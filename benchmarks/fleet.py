@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -101,7 +101,7 @@ def kill(pid: int) -> None:
 
 
 @contextmanager
-def fleet(*, workers: int, postgres: bool, executor: str, timing: dict[str, float]) -> Iterator[Fleet]:
+def fleet(*, workers: int, postgres: bool, executor: str, timing: Mapping[str, float]) -> Iterator[Fleet]:
     """Yield a running fleet on a fresh database; everything is ended and removed after."""
     with tempfile.TemporaryDirectory(prefix="neckline-fleet-") as folder:
         os.chmod(folder, 0o755)

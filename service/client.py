@@ -27,6 +27,7 @@ from service.client_records import (
     Dataset,
     Device,
     Event,
+    Finetuning,
     Front,
     JobFailed,
     Predictor,
@@ -178,6 +179,10 @@ class Client:
         bounds = None if constraints is None else ",".join(constraints)
         path = f"/searches/{search_id}/pareto"
         return Front.of(self._transport.get(path, objectives=axes, constraints=bounds))
+
+    def finetune(self, subnet_id: str, *, steps: int = 100) -> Finetuning:
+        """Queue a brief training of one subnet; its scores come with the source 'fine-tuned'."""
+        return self._post(Finetuning, f"/subnets/{subnet_id}:finetune", {"steps": steps})
 
     # devices
 

@@ -127,6 +127,15 @@ class Device(Record):
 
 
 @dataclass(frozen=True, repr=False)
+class Finetuning(Record):
+    """A brief training of one subnet."""
+
+    place: ClassVar[str] = "/finetunings"
+    subnet_id: str
+    steps: int
+
+
+@dataclass(frozen=True, repr=False)
 class Predictor(Record):
     """A calibration of a device for a space."""
 

@@ -105,3 +105,17 @@ class CompareView(View):
     """Subnets side by side."""
 
     items: list[SubnetView]
+
+
+class NewFinetuning(Request):
+    """How long to train a subnet."""
+
+    steps: int = Field(100, ge=1, le=100_000, description="optimizer steps of neck and head")
+
+
+class FinetuningView(JobView):
+    """A brief training of one subnet; its scores are the subnet's, with the source 'fine-tuned'."""
+
+    id: Id
+    subnet_id: Id
+    steps: int

@@ -1,0 +1,65 @@
+"""Routes of brief trainings of one subnet."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from service import subnets
+from service.callers import CallerDep, StoreDep
+from service.datasets import require_room
+from service.errors import Conflict, NotFound
+from service.models.base import Id, job_fields
+from service.models.subnets import FinetuningView, NewFinetuning
+from service.openapi import REFUSALS, links
+from service.records import Job
+from service.replay import FreshId, StrictRoute
+from service.stores import jobs
+
+router = APIRouter(tags=["subnets"], route_class=StrictRoute)
+MADE = links(202, ("get_finetuning", "finetuning_id"))
+
+
+@router.post(
+    "/subnets/{subnet_id}:finetune",
+    status_code=202,
+    responses=REFUSALS | MADE,
+    operation_id="post_finetuning",
+)
+def post(
+    subnet_id: Id,
+    request: NewFinetuning,
+    caller: CallerDep,
+    store: StoreDep,
+    identifier: FreshId,
+    response: Response,
+) -> FinetuningView:
+    """Queue a brief training of the subnet; its scores are added with the source 'fine-tuned'."""
+    store.require_disk()
+    with store.database.write() as tx:
+        subnet = subnets.require(tx, caller.owner, subnet_id)
+        if subnet.state != "ok":
+            raise Conflict("this subnet could not be scored, so it is not trained")
+        if jobs.get(tx, identifier) is None:
+            require_room(tx, caller.owner, store.settings)
+            wanted = {"subnet": subnet_id, "steps": request.steps}
+            jobs.enqueue(tx, jobs.NewJob(identifier, "finetune", caller.owner, wanted))
+        job = jobs.get(tx, identifier)
+        assert job is not None, identifier
+        response.headers["Location"] = f"/api/v1/finetunings/{identifier}"
+        return _view(job)
+
+
+@router.get("/finetunings/{finetuning_id}", responses=REFUSALS, operation_id="get_finetuning")
+def get(finetuning_id: Id, caller: CallerDep, store: StoreDep) -> FinetuningView:
+    """Return a brief training and how far it is."""
+    with store.database.read() as tx:
+        job = jobs.get(tx, finetuning_id)
+    if job is None or job.kind != "finetune" or job.owner != caller.owner:
+        raise NotFound("no such training")
+    return _view(job)
+
+
+def _view(job: Job) -> FinetuningView:
+    return FinetuningView(
+        **job_fields(job), id=job.id, subnet_id=job.request["subnet"], steps=job.request["steps"]
+    )
