@@ -26,12 +26,16 @@ class BackboneSpec:
     Attributes:
         name: `plain`, or the name of a timm model.
         pretrained_file: weights on this machine, .safetensors or a state dict of torch; None is random.
-        frozen: whether its weights and statistics stay as they are; needs a pretrained file.
+        frozen: whether its weights and statistics stay as they are; by default if there is a file.
     """
 
     name: str = "plain"
     pretrained_file: str | None = None
-    frozen: bool = False
+    frozen: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.frozen is None:
+            object.__setattr__(self, "frozen", self.pretrained_file is not None)
 
 
 class Backbone(nn.Module):

@@ -124,11 +124,24 @@ def test_killed_at_random_steps_it_ends_with_the_same_weights(
     small: TrainingSpec, whole: Path, tmp_path: Path
 ) -> None:
     spec = replace(small, checkpoint_every=1, event_every=1)
-    for step in np.random.default_rng(0).integers(1, 8, size=2).tolist():
+    for step in (2, 5):
         killed_at(spec, tmp_path, step)
     for _ in train(spec, tmp_path):
         pass
     assert_equal(weights(tmp_path), weights(whole))
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(1800)
+def test_twenty_kills_change_nothing(small: TrainingSpec, tmp_path: Path) -> None:
+    spec = replace(small, steps=120, checkpoint_every=2, event_every=1)
+    for _ in train(spec, tmp_path / "whole"):
+        pass
+    for step in sorted(np.random.default_rng(0).integers(1, 119, size=20).tolist()):
+        killed_at(spec, tmp_path / "killed", step)
+    for _ in train(spec, tmp_path / "killed"):
+        pass
+    assert_equal(weights(tmp_path / "killed"), weights(tmp_path / "whole"))
 
 
 def test_half_precision_and_aligned_variance_train_and_resume(small: TrainingSpec, tmp_path: Path) -> None:

@@ -76,6 +76,11 @@ def test_a_file_that_holds_code_is_refused(tmp_path: Path) -> None:
         Backbone(BackboneSpec("plain", str(tmp_path / "module.pth")), LEVELS)
 
 
+def test_pretrained_backbones_are_frozen_unless_asked_otherwise() -> None:
+    assert BackboneSpec("plain", "w.pth").frozen is True
+    assert BackboneSpec("plain", "w.pth", frozen=False).frozen is False and BackboneSpec().frozen is False
+
+
 def test_a_frozen_backbone_needs_weights() -> None:
     with pytest.raises(WeightMismatch, match="frozen but has no pretrained file"):
         Backbone(BackboneSpec(frozen=True), LEVELS)
