@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
+def _end(*_: object) -> None:
+    """Leave by an exception, so that the service and all its processes end too."""
+    raise SystemExit(143)
+
+
 def command(
     data: Annotated[Path, typer.Option(help="Folder of the demo's service.")] = Path(".neckline/demo"),
-    steps: Annotated[int, typer.Option(help="Optimizer steps of the supernet.")] = 1000,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps; the demo's preset if unset.")] = None,
     images: Annotated[int, typer.Option(help="Training images.")] = 1024,
     evaluations: Annotated[int, typer.Option(help="Architectures that the search scores.")] = 40,
     budget_ms: Annotated[
@@ -27,6 +33,7 @@ def command(
     from service.demo.process import NotReady
     from service.demo.run import Choices, DemoFailed, demonstrate
 
+    signal.signal(signal.SIGTERM, _end)
     console = Console()
     if not console.is_terminal:
         console.width = 120

@@ -28,7 +28,7 @@ class Choices:
 
     Attributes:
         data: the service's folder.
-        steps: optimizer steps of the supernet's training.
+        steps: optimizer steps of the supernet's training; those of its preset when None.
         images: training images.
         evaluations: architectures that the search scores.
         bound_ms: latency that no neck of the search may exceed.
@@ -38,7 +38,7 @@ class Choices:
     """
 
     data: Path
-    steps: int
+    steps: int | None
     images: int
     evaluations: int
     budget_ms: float | None
@@ -117,8 +117,11 @@ def _dataset(client: Client, choices: Choices) -> Dataset:
 
 def _supernet(client: Client, dataset: Dataset, choices: Choices) -> Supernet:
     """Return the demo's supernet: the one of an earlier run, trained or on its way, or a new one."""
-    key = f"demo-supernet-{dataset.id}-{choices.steps}"
-    spec = {"name": "demo", "steps": choices.steps, "space": "fusion_grid"}
+    from supernet.training.spec import TrainingSpec
+
+    preset = TrainingSpec.demo(dataset.id)
+    spec = {"name": "demo", "steps": choices.steps or preset.steps, "space": dict(preset.space)}
+    key = f"demo-supernet-{dataset.id}-{spec['steps']}"
     supernet = client.train(dataset.id, key=key, **spec)
     if client.supernet(supernet.id).state in set(ENDED) - set(GOOD):
         return client.train(dataset.id, key=f"{key}-{supernet.id}", **spec)
