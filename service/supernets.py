@@ -78,8 +78,9 @@ def resolve(store: Store, request: NewSupernet) -> dict[str, Any]:
             detail = "no such .safetensors file below the weights root"
             raise Unacceptable(Pointed("/backbone/pretrained_file", detail))
         backbone["pretrained_file"] = str(file)
-    recipe = {"space": request.space, "backbone": backbone, "seed": request.seed, "given": given}
-    return training_spec(**recipe, task=request.task)
+    return training_spec(
+        space=request.space, backbone=backbone, seed=request.seed, given=given, task=request.task
+    )
 
 
 def require(tx: Connection, owner: str, supernet_id: str) -> Supernet:

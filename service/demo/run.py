@@ -15,6 +15,7 @@ from service.client_records import ENDED, Dataset, Front, Point, Search, Superne
 from service.demo.bars import bars, follow
 from service.demo.crash import Crash, count
 from service.demo.fresh import compare
+from service.demo.memory import watched
 from service.demo.process import Service, running
 from service.demo.table import describe, front_table
 
@@ -59,7 +60,7 @@ def demonstrate(choices: Choices, console: Console) -> None:
     """
     began_s = time.monotonic()
     console.print(f"Starting the service, its data in {choices.data} ...")
-    with running(choices.data) as (service, client):
+    with watched() as peak, running(choices.data) as (service, client):
         console.print(f"The service is ready at {service.address} after {time.monotonic() - began_s:.0f} s.")
         search = _search(choices, service, client, console)
         front = client.pareto(search.id)
@@ -70,7 +71,8 @@ def demonstrate(choices: Choices, console: Console) -> None:
         console.print(f"\nThe search's pages: {service.address}/searches/{search.id}", soft_wrap=True)
     console.print("The service has ended. To see the pages, start it again on the same data:")
     console.print(f"  neckline serve --data {choices.data}")
-    console.print(f"[green]Done in {time.monotonic() - began_s:.0f} s.[/green]")
+    spent = f"{time.monotonic() - began_s:.0f} s, with at most {peak.bytes / 1e9:.1f} GB of memory"
+    console.print(f"[green]Done in {spent}.[/green]")
 
 
 def _search(choices: Choices, service: Service, client: Client, console: Console) -> Search:

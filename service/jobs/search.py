@@ -211,10 +211,15 @@ def _on_ray(settings: Settings, bench: Bench, attempts: int) -> Iterator[Executo
     export_token(settings)
     workers = bench.search.spec["budget"]["parallel"]
     try:
-        with RayExecutor(
+        executor = RayExecutor(
             bench.factory, workers=workers, attempts=attempts, address=settings.ray_address
-        ) as cluster:
-            yield cluster
+        )
+    except Exception as error:
+        ray.shutdown()
+        raise TryAgain(f"Ray did not start: {error}") from error
+    try:
+        with executor:
+            yield executor
     except (RayError, WorkerFailed, ConnectionError, TimeoutError) as error:
         raise TryAgain(f"{type(error).__name__}: {error}") from error
     finally:

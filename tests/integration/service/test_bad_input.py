@@ -1,4 +1,4 @@
-"""Data and specifications that cannot work are refused with a pointer, the file, the record and the remedy."""
+"""Data and specifications that cannot work: refused with a pointer, the file, the record and the remedy."""
 
 from __future__ import annotations
 
