@@ -269,13 +269,14 @@ def _check_names(architecture: Architecture) -> None:
     if repeated:
         raise InvalidArchitecture(f"two inputs or nodes are called {sorted(repeated)}")
     for entry in architecture.inputs:
-        _check_level(entry.id, entry.level, entry.channels)
+        check_level(entry.id, entry.level, entry.channels)
     for node in architecture.nodes:
-        _check_level(node.id, node.level, node.width)
+        check_level(node.id, node.level, node.width)
         _check_node(node)
 
 
-def _check_level(name: str, level: object, channels: object) -> None:
+def check_level(name: str, level: object, channels: object) -> None:
+    """Raise `InvalidArchitecture` unless `level` and `channels` are whole numbers in their ranges."""
     if type(level) is not int or not 0 <= level <= MAX_LEVEL:
         raise InvalidArchitecture(f"'{name}': a level is 0 to {MAX_LEVEL}, got {level!r}")
     if type(channels) is not int or channels < 1:

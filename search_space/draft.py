@@ -84,8 +84,8 @@ def split_levels(
     top = max(channels)
     if levels is None:
         levels = (min(channels), top + extra)
-    if len(levels) != 2 or levels[0] > levels[1]:
-        raise InvalidArchitecture(f"levels are a lowest and a highest, as (3, 7); got {tuple(levels)}")
+    if len(levels) != 2 or not all(type(level) is int for level in levels) or levels[0] > levels[1]:
+        raise InvalidArchitecture(f"levels are a lowest and a highest, as (3, 7); got {levels!r}")
     low, high = levels
     wanted = range(low, high + 1)
     own = [level for level in wanted if level <= top]

@@ -80,18 +80,3 @@ def act_conv_norm(
 ) -> tuple[Op, ...]:
     """Return activation, convolution, norm; the convolution has a bias where no norm follows."""
     return (*acts(act), *conv_norm_act(width, kernel, stride=stride, norm=norm))
-
-
-def separable(
-    width: int,
-    kernel: int = 3,
-    *,
-    norm: NormChoice = None,
-    bias: bool = False,
-    padding: Padding = "zeros",
-    inner: int | None = None,
-) -> tuple[Op, ...]:
-    """Return a depthwise convolution of `inner` (or `width`) channels, a pointwise one to `width`, a norm."""
-    depthwise = Conv(width=inner or width, kernel=kernel, groups=0, bias=False, padding=padding)
-    after = norms(norm)
-    return (depthwise, Conv(width=width, kernel=1, bias=bias or not after, padding=padding), *after)

@@ -9,7 +9,6 @@ from search_space.errors import InvalidArchitecture, near
 from search_space.macros.layers import NormChoice, acts, conv_norm_act
 from search_space.op import Op
 from search_space.ops.act import Act
-from search_space.ops.conv import Conv
 from search_space.ops.pool import Pool
 from search_space.ops.resize import Resize
 
@@ -124,8 +123,3 @@ def coarser(
         ops = conv_norm_act(width, 3, stride=2, norm=norm)
         source = found[level] = draft.node(f"{name}{level}", level, source, ops=ops)
     return found
-
-
-def depthwise(width: int, kernel: int) -> Conv:
-    """Return a depthwise convolution without bias."""
-    return Conv(width=width, kernel=kernel, groups=0, bias=False)

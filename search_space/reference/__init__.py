@@ -13,7 +13,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import cast
 
-from search_space.architecture import Architecture
+from search_space.architecture import Architecture, check_level
 from search_space.errors import InvalidArchitecture, UnknownName, near
 
 _FREE = ("norm", "widths", "width")
@@ -69,6 +69,8 @@ def build(name: str, channels: Mapping[int, int], **options: object) -> Architec
         if option not in known:
             raise UnknownName(f"neck '{file}' has no option '{option}'{near(option, known)}")
         _check_value(file, option, value, known[option])
+    for level, count in channels.items():
+        check_level("backbone", level, count)
     made = _module(file).build(dict(channels), **{**preset, **options})
     assert isinstance(made, Architecture), f"{file} built {type(made)}"
     return made

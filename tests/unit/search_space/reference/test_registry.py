@@ -35,6 +35,7 @@ def test_unknown_option_offers_near_matches() -> None:
         ({"act": "rellu"}, "unknown act 'rellu'; did you mean .*'relu'"),
         ({"extra": "c6", "more": 1}, "unknown extra 'c6'"),
         ({"levels": (5, 3)}, "a lowest and a highest"),
+        ({"levels": "37"}, "a lowest and a highest"),
     ],
 )
 def test_option_that_cannot_be(option: dict[str, object], message: str) -> None:
@@ -71,6 +72,16 @@ def test_options_of_other_necks(name: str, option: dict[str, object], message: s
 def test_a_backbone_without_levels_is_refused(name: str) -> None:
     with pytest.raises(InvalidArchitecture):
         reference.build(name, {})
+
+
+@pytest.mark.parametrize(
+    ("channels", "message"),
+    [({3: 0, 4: 8}, "0 is no number of channels"), ({3: 8, 400: 8}, "a level is 0 to 16, got 400")],
+)
+@pytest.mark.parametrize("name", reference.files())
+def test_channels_that_no_backbone_has(name: str, channels: dict[int, int], message: str) -> None:
+    with pytest.raises(InvalidArchitecture, match=message):
+        reference.build(name, channels)
 
 
 def test_level_below_the_backbones() -> None:
