@@ -2,7 +2,8 @@
 
     card = Card(title="Neck 3f2a", dataset="digits, revision 1", device="cpu ...", image_size=(128, 128),
                 scores=scores, baselines={"fpn": fpn_scores}, found=["Found by search 17."])
-    made = write_bundle(folder, subnet, card=card, topology_svg=drawing_or_None, extra=more_files_or_None)
+    made = write_bundle(folder, subnet, card=card, topology_svg=drawing_or_None,
+                        detector=detector_parts(detector, architecture, statistics))   # or None
     made.path        # folder / "neck.zip": equal requests give equal bytes
     made.sha256, made.size, made.checks, made.files
 
@@ -16,16 +17,21 @@ import inspect
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from search_space.op import Size
 from supernet.export import adapters, onnx, safetensors, source, verify
 from supernet.export import card as cards
 from supernet.export.card import Card
+from supernet.export.deploy import deploy as deployed
 from supernet.export.importing import NAMES_KEY
 from supernet.export.verify import Check
 from supernet.subnet import Subnet
+
+if TYPE_CHECKING:
+    from supernet.export.detector import DetectorParts
 
 ARCHIVE = "neck.zip"
 _REFERENCE_IMAGE: Size = (128, 128)
@@ -55,7 +61,8 @@ def write_bundle(
     *,
     card: Card,
     topology_svg: str | None = None,
-    extra: Mapping[str, bytes] | None = None,
+    detector: "DetectorParts | None" = None,
+    deploy: bool = False,
 ) -> Bundle:
     """Return the bundle of a finished neck, written into `folder` (made where it is missing).
 
@@ -64,24 +71,47 @@ def write_bundle(
         subnet: in evaluation mode, on the CPU.
         card: what is known about it.
         topology_svg: a drawing of the architecture.
-        extra: further members by name, such as those of `detector.files`.
+        detector: backbone and head around this neck; its script and weights are added.
+        deploy: export the deploy form, for inference only.
 
     Raises:
         ExportError: an operation cannot be exported.
         FailedCheck: an export's outputs are not the subnet's; the message has the numbers.
     """
+    exported = deployed(subnet) if deploy else subnet
     folder.mkdir(parents=True, exist_ok=True)
-    members = neck_files(subnet, card)
+    members = neck_files(exported, card)
     if topology_svg is not None:
         members["topology.svg"] = topology_svg.encode()
-    members |= extra or {}
+    checks = verify.check_module("deploy form", exported, subnet, verify.DEPLOY_LIMIT) if deploy else []
+    if detector is not None:
+        members |= _detector_files(detector, exported)
+    _write(folder, members)
+    checks += _checks(folder, exported, members)
+    if detector is not None:
+        checks += _detector_checks(folder, detector, exported)
+    verify.require(checks)
+    files = (*members, "card.md")
+    members["card.md"] = cards.text(card, exported.architecture, files, checks).encode()
+    _write(folder, {"card.md": members["card.md"]})
+    return _zip(folder / ARCHIVE, members, tuple(checks))
+
+
+def _write(folder: Path, members: Mapping[str, bytes]) -> None:
     for name, content in members.items():
         (folder / name).write_bytes(content)
-    checks = _checks(folder, subnet, members)
-    files = (*members, "card.md")
-    members["card.md"] = cards.text(card, subnet.architecture, files, checks).encode()
-    (folder / "card.md").write_bytes(members["card.md"])
-    return _zip(folder / ARCHIVE, members, tuple(checks))
+
+
+def _detector_files(parts: "DetectorParts", neck: Subnet) -> dict[str, bytes]:
+    from supernet.export.detector import detector_files
+
+    return detector_files(replace(parts, neck=neck))
+
+
+def _detector_checks(folder: Path, parts: "DetectorParts", neck: Subnet) -> list[Check]:
+    from supernet.export.detector import check_detector
+
+    return check_detector(folder, replace(parts, neck=neck))
 
 
 def neck_files(subnet: Subnet, card: Card) -> dict[str, bytes]:
@@ -92,14 +122,14 @@ def neck_files(subnet: Subnet, card: Card) -> dict[str, bytes]:
     """
     architecture = subnet.architecture
     text = source.generate(architecture, title=card.title, notes=card.found, scores=card.scores)
-    return {
+    files = {
         "neck.py": text.encode(),
         "adapters.py": inspect.getsource(adapters).encode(),
         "neck.safetensors": weights_file(subnet),
-        "neck.onnx": onnx.export(subnet),
         "architecture.json": architecture.to_json().encode(),
         "reference.safetensors": safetensors.dump(verify.reference(subnet, _REFERENCE_IMAGE, batch=1)),
     }
+    return files | ({"neck.onnx": onnx.export(subnet)} if architecture.export_safe else {})
 
 
 def weights_file(subnet: Subnet) -> bytes:
@@ -112,11 +142,11 @@ def weights_file(subnet: Subnet) -> bytes:
 
 def _checks(folder: Path, subnet: Subnet, members: Mapping[str, bytes]) -> list[Check]:
     references = verify.write_references(folder, subnet)
-    checks = verify.check_source([folder])[0] + verify.check_onnx(members["neck.onnx"], subnet)
+    checks = verify.check_source([folder])[0]
     for path in references:
         path.unlink()
-    verify.require(checks)
-    return checks
+    model = members.get("neck.onnx")
+    return checks if model is None else checks + verify.check_onnx(model, subnet)
 
 
 def _zip(path: Path, members: Mapping[str, bytes], checks: tuple[Check, ...]) -> Bundle:

@@ -130,7 +130,9 @@ def _loading(architecture: Architecture, files: Sequence[str]) -> str:
     ]
     if "adapters.py" in files:
         lines.append("`adapters.py` fits the neck to torchvision, timm, mmdetection and detectron2.")
-    if "neck.onnx" in files:
+    if "neck.onnx" not in files:
+        lines.append("There is no ONNX file: the neck has an operation that ONNX lacks.")
+    else:
         lines.append("`neck.onnx` does the same in ONNX Runtime for any batch, height and width.")
     if "detect.py" in files:
         lines.append("`python detect.py image.jpg` runs the whole detector and draws its boxes.")

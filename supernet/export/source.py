@@ -71,6 +71,7 @@ def check(architecture: Architecture) -> None:
             )
 
 
+@lru_cache(maxsize=16)
 def write(architecture: Architecture) -> Written:
     """Return the neck in pieces.
 

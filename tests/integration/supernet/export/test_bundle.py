@@ -141,6 +141,19 @@ def test_an_operation_that_cannot_be_exported_is_named_before_anything_is_writte
     assert not list((tmp_path / "none").iterdir())
 
 
+def test_the_deploy_form_is_an_option(tmp_path: Path, subnet: Subnet, card: Card) -> None:
+    made = write_bundle(tmp_path, subnet, card=card, deploy=True)
+    assert "BatchNorm2d" not in (tmp_path / "neck.py").read_text()
+    assert len([check for check in made.checks if check.what == "deploy form" and check.passed]) == 3
+
+
+def test_a_neck_without_onnx_says_so_on_its_card(tmp_path: Path, card: Card) -> None:
+    carafe = trained(reference.build("fpn_carafe", CHANNELS, width=16))
+    made = write_bundle(tmp_path, carafe, card=card)
+    assert "neck.onnx" not in made.files
+    assert "There is no ONNX file" in (tmp_path / "card.md").read_text()
+
+
 def test_the_card_shows_how_to_load_it(tmp_path: Path, subnet: Subnet, card: Card) -> None:
     write_bundle(tmp_path, subnet, card=card)
     shown = (tmp_path / "card.md").read_text().split("```python\n")[1].split("```")[0]

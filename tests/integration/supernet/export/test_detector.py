@@ -17,7 +17,7 @@ from supernet.data.coco import Category
 from supernet.detection.decoding import decode
 from supernet.detection.head import flatten, locations
 from supernet.detector import Detector
-from supernet.export import bundle, detecting
+from supernet.export import bundle, detecting, verify
 from supernet.export.card import Card
 from supernet.export.detector import DetectorParts, check_detector, detector_files, detector_parts
 from supernet.export.errors import FailedCheck
@@ -46,7 +46,7 @@ def plain() -> DetectorParts:
 def folder(tmp_path_factory: pytest.TempPathFactory, plain: DetectorParts) -> Path:
     """Return a folder with the bundle of the plain detector."""
     made = tmp_path_factory.mktemp("bundle")
-    bundle.write_bundle(made, plain.neck, card=Card(title="A detector."), extra=detector_files(plain))
+    bundle.write_bundle(made, plain.neck, card=Card(title="A detector."), detector=plain)
     return made
 
 
@@ -62,8 +62,9 @@ def test_it_is_bit_equal_and_other_weights_are_found(folder: Path, plain: Detect
     other = copy.deepcopy(plain)
     with torch.no_grad():
         next(other.head.parameters()).add_(1e-3)
+    (check,) = check_detector(folder, other)
     with pytest.raises(FailedCheck, match=r"detect.py, 96 x 128: difference \d"):
-        check_detector(folder, other)
+        verify.require([check])
 
 
 def test_the_script_draws_what_it_finds(folder: Path, tmp_path: Path) -> None:
