@@ -21,16 +21,18 @@ def distinct(necks: Sequence[Architecture], image_size: Size) -> list[Signature]
 
 
 def alone(found: Signature, image_size: Size) -> Architecture | None:
-    """Return a neck that runs this operation only; None where no level has one of its sizes."""
+    """Return a neck that runs this operation only; None where levels cannot hold its inputs."""
     op, inputs, output = found
     levels = {size_at(image_size, level): level for level in range(9, -1, -1)}
     if output.size not in levels or any(shape.size not in levels for shape in inputs):
         return None
-    entries = [Input(f"x{i}", levels[s.size], s.channels) for i, s in enumerate(inputs)]
-    level = levels[output.size]
+    level, widths = levels[output.size], {levels[shape.size]: shape.channels for shape in inputs}
+    if any(widths[levels[shape.size]] != shape.channels for shape in inputs):
+        return None  # one level holds one feature map
     if op.kind in ("resize", "adaptive_pool"):
-        entries.append(Input("size", level, 1))
-    edges = tuple(Edge(f"x{index}") for index in range(len(inputs)))
+        widths.setdefault(level, 1)
+    entries = [Input(f"x{at}", at, width) for at, width in widths.items()]
+    edges = tuple(Edge(f"x{levels[shape.size]}") for shape in inputs)
     fusion, ops = (op, ()) if op.many else (None, (op,))
     try:
         node = Node("out", level, output.channels, edges, fusion, ops)

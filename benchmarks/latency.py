@@ -175,7 +175,8 @@ def errors(predicted: Floats, truth: Floats) -> Floats:
 def accuracy(found: Trial, name: str) -> list[Figure]:
     """Return error, rank correlation and coverage for each budget, mean and range over the seeds."""
     every, figures = found.totals(found.test), []
-    floor = f"noise floor {found.session.noise_floor:.1%}, load {found.session.load:.1f}"
+    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+    floor = f"noise floor {found.session.noise_floor:.1%}, load {found.session.load:.1f}, nice {niceness}"
     for budget in BUDGETS:
         models = [fitted(found, seed, budget) for seed in range(len(found.train))]
         predicted = [model.predict_totals(every) for model in models]
@@ -260,7 +261,9 @@ def isolated(found: Trial, name: str, *, quick: bool) -> list[Figure]:
     summed = np.array([sum(times.get(signature(step), 0.0) for step in neck.steps(IMAGE)) for neck in necks])
     wrong = errors(summed, found.truth[: len(necks)])
     bias = float(np.median(summed / found.truth[: len(necks)] - 1))
-    detail = f"{len(runnable)} distinct kernels, {(wrong < 0.1).mean():.0%} within 10 %, bias {bias:+.0%}"
+    left_out = len(kernels) - len(runnable)
+    within = (wrong < 0.1).mean()
+    detail = f"{len(runnable)} kernels, {left_out} left out, {within:.0%} within 10 %, bias {bias:+.0%}"
     return [Figure(f"{name}_isolated_median_error", float(np.median(wrong)), "1", detail=detail)]
 
 
