@@ -90,6 +90,35 @@ def test_se_is_torchvisions() -> None:
     torch.testing.assert_close(apply(SqueezeExcite(), [x], weights), oracle(x))
 
 
+def named(oracle: torch.nn.Module, names: dict[str, str]) -> dict[str, Tensor]:
+    """Our names of an oracle's random tensors."""
+    found = {}
+    for name, tensor in oracle.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            tensor.copy_(torch.randn(tensor.shape, dtype=tensor.dtype).abs() + 0.1)
+            head, _, tail = name.rpartition(".")
+            found[f"{names[head]}{tail}"] = tensor
+    return found
+
+
+def test_coordinate_attention_is_timms() -> None:
+    from timm.layers.coord_attn import CoordAttn
+
+    oracle = CoordAttn(64, rd_ratio=1 / 32, rd_divisor=8).double().eval()
+    names = {"conv1": "squeeze_", "bn1": "norm_", "conv_h": "height_", "conv_w": "width_"}
+    weights = {name.replace("norm_running", "running"): value for name, value in named(oracle, names).items()}
+    x = image(64)
+    torch.testing.assert_close(apply(CoordinateAttention(), [x], weights), oracle(x))
+
+
+def test_eca_is_timms() -> None:
+    from timm.layers.eca import EcaModule
+
+    oracle, x = EcaModule(64).double().eval(), image(64)
+    op = EfficientChannelAttention(kernel=oracle.conv.kernel_size[0])
+    torch.testing.assert_close(apply(op, [x], named(oracle, {"conv": ""})), oracle(x))
+
+
 def test_eca_sees_neighbouring_channels() -> None:
     x = image(8)
     weight = torch.tensor([[[0.0, 0.0, 1.0]]], dtype=torch.float64)
