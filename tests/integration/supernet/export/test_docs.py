@@ -3,12 +3,13 @@
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from search_space import reference
-from supernet.export.bundle import write_bundle
+from supernet.export.bundle import ARCHIVE, write_bundle
 from supernet.export.card import Card
 from tests.unit.supernet.export.necks import CHANNELS, trained
 
@@ -37,7 +38,6 @@ def test_every_block_runs(folder: Path) -> None:
 
 
 def test_every_file_of_a_bundle_is_named(folder: Path) -> None:
-    missing = [
-        path.name for path in folder.iterdir() if path.suffix != ".zip" and f"`{path.name}`" not in PAGE
-    ]
+    with zipfile.ZipFile(folder / ARCHIVE) as archive:
+        missing = [name for name in archive.namelist() if f"`{name}`" not in PAGE]
     assert not missing
