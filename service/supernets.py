@@ -14,6 +14,7 @@ from service.records import Dataset, Supernet
 from service.states import ENDED, GOOD
 from service.store import Store
 from service.stores import datasets, jobs, supernets
+from service.weights import check_safetensors
 
 OPTIONAL = ("rule", "steps", "batch_size", "subnets", "learning_rate")
 
@@ -77,6 +78,7 @@ def resolve(store: Store, request: NewSupernet) -> dict[str, Any]:
         if not file.is_file() or file.suffix != ".safetensors":
             detail = "no such .safetensors file below the weights root"
             raise Unacceptable(Pointed("/backbone/pretrained_file", detail))
+        check_safetensors(file, pointer="/backbone/pretrained_file")
         backbone["pretrained_file"] = str(file)
     return training_spec(
         space=request.space, backbone=backbone, seed=request.seed, given=given, task=request.task

@@ -39,6 +39,7 @@ class Pace:
     """How fast a run is: for the estimate of its end, and for estimates of later searches."""
 
     total: int
+    before_s: float = 0.0
     began_s: float = field(default_factory=time.monotonic)
     first_s: float | None = None
     done: int = 0
@@ -54,7 +55,16 @@ class Pace:
         """Return how far the search is."""
         left = max(0, self.total - self.done)
         seconds = self.evaluation_s()
-        return {"step": self.done, "total": self.total, "eta_s": None if seconds is None else left * seconds}
+        return {
+            "step": self.done,
+            "total": self.total,
+            "eta_s": None if seconds is None else left * seconds,
+            "searched_s": self.searched_s(),
+        }
+
+    def searched_s(self) -> float:
+        """Return the seconds of searching, those of earlier attempts included."""
+        return self.before_s + time.monotonic() - self.began_s
 
     def evaluation_s(self) -> float | None:
         """Return the seconds between two evaluations, None before there are two."""
@@ -80,12 +90,13 @@ def drive(work: Work, bench: Bench) -> Outcome:
     problem, strategy = _problem(bench), _strategy(bench)
     inside, outside = _baselines(problem, bench)
     spec = bench.search.spec
-    pace = Pace(spec["budget"]["evaluations"] + len(inside), done=len(history))
+    before_s = float((work.job.progress or {}).get("searched_s") or 0.0)
+    pace = Pace(spec["budget"]["evaluations"] + len(inside), before_s, done=len(history))
     try:
         with executor_for(work, bench) as executor:
             for notice in executor.notices:
                 work.report(pace.progress() | {"notice": notice}, event="notice")
-            for evaluation in search(problem, strategy, executor, _budget(work, spec), history, inside):
+            for evaluation in search(problem, strategy, executor, _budget(spec, before_s), history, inside):
                 pace.count()
                 store_evaluation(work, bench, evaluation, pace.progress())
                 history.append(evaluation)
@@ -244,10 +255,11 @@ def _baselines(problem: Problem, bench: Bench) -> tuple[list[Baseline], list[Out
     return [b for b in inside if b.name in wanted], [b for b in outside if b.name in wanted]
 
 
-def _budget(work: Work, spec: Any) -> Budget:
+def _budget(spec: Any, before_s: float) -> Budget:
     """Return the budget, less the wall time that earlier attempts used."""
     wall_s = spec["budget"]["wall_s"]
-    return Budget(evaluations=spec["budget"]["evaluations"], seconds=wall_s)
+    left_s = None if wall_s is None else max(wall_s - before_s, 1e-3)
+    return Budget(evaluations=spec["budget"]["evaluations"], seconds=left_s)
 
 
 def _evaluation(stored: StoredEvaluation, tx: Any) -> Evaluation:
