@@ -2,12 +2,14 @@
 import { CONFIG, tokens } from "./chart.js";
 import { h } from "./format.js";
 import { refresh } from "./live.js";
+import { loadPlotly } from "./plotly.js";
 
 const REFRESH_MS = 3000;
 const $ = (id) => document.getElementById(id);
 const known = new Map();
 
 async function drawAll() {
+  await loadPlotly();
   for (const part of document.querySelectorAll("[data-script]")) part.hidden = false;
   for (const chart of document.querySelectorAll("[data-scatter]")) {
     const id = chart.dataset.scatter;

@@ -5,6 +5,7 @@ import { bestWithin, inside, kindOf, load } from "./data.js";
 import { download } from "./download.js";
 import { h, quantity } from "./format.js";
 import { follow } from "./live.js";
+import { loadPlotly } from "./plotly.js";
 import * as address from "./state.js";
 import { badge, choose, mark, render } from "./table.js";
 
@@ -24,7 +25,7 @@ for (const part of document.querySelectorAll("[data-script]")) part.hidden = fal
 
 async function reload({ first = false } = {}) {
   try {
-    data = await load(searchId, state.x, state.y);
+    [data] = await Promise.all([load(searchId, state.x, state.y), loadPlotly()]);
     performance.mark("neckline:data");
   } catch (error) {
     say(first ? "" : `Could not update (${error.message}); what you see is from before.`);

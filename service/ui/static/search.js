@@ -1,6 +1,7 @@
 // One search: follows its events, keeps the page's parts current, draws its curves, and carries out pause, resume and cancel.
 import { drawLines } from "./curves.js";
 import { follow, refresh } from "./live.js";
+import { loadPlotly } from "./plotly.js";
 
 const CURVES_MS = 4000;
 const REFRESH_MS = 1000;
@@ -17,12 +18,13 @@ async function loadCurves() {
   try {
     const answer = await fetch(`/searches/${searchId}/curves`);
     if (answer.ok) curves = await answer.json();
+    await loadPlotly();
   } catch { /* what is drawn stays; the next event tries again */ }
   draw();
 }
 
 function draw() {
-  if (!curves) return;
+  if (!curves || !globalThis.Plotly) return;
   const { loss, hypervolume } = curves;
   if (hypervolume.value.length) {
     $("volume-veil").hidden = true;

@@ -181,3 +181,54 @@ def test_error_keeps_the_page(visit: Visitor, finished: str) -> None:
     visit.page.get_by_role("button", name="Try again").click()
     visit.page.wait_for_selector("#veil", state="hidden")
     visit.troubles.clear()  # the browser reports the 503 itself
+
+
+def test_row_in_focus_shows_its_topology_in_the_chart(visit: Visitor, finished: str) -> None:
+    open_front(visit, finished)
+    link = visit.page.locator("#table tbody a").first
+    link.focus()
+    expect(visit.page.locator("#card strong")).to_have_text(link.inner_text())
+    drawing = visit.page.locator("#card img")
+    expect(drawing).to_be_visible(timeout=15_000)
+    assert drawing.evaluate("image => image.naturalWidth") > 100
+    visit.page.keyboard.press("Escape")
+    expect(visit.page.locator("#card")).to_be_hidden()
+
+
+def test_log_axes_and_other_metrics_stand_in_the_address(visit: Visitor, finished: str) -> None:
+    open_front(visit, finished)
+    visit.page.locator("#x-metric").select_option("macs")
+    expect(visit.page).to_have_url(re.compile("x=macs"))
+    visit.page.locator("#x-log").check()
+    expect(visit.page).to_have_url(re.compile("log=x"))
+    address = visit.page.url
+    visit.go("/devices")
+    visit.page.goto(address)
+    visit.page.wait_for_selector("#pareto[data-ready=yes]")
+    kind = visit.page.evaluate("() => document.getElementById('chart')._fullLayout.xaxis.type")
+    assert kind == "log" and visit.page.locator("#x-metric").input_value() == "macs"
+    front = api(visit.site, f"/searches/{finished}/pareto?objectives=macs,ap").json()
+    members = {point["id"] for point in front["points"]} - {point["id"] for point in front["baselines"]}
+    assert set(drawn(visit, "front")) == members
+
+
+def test_sorts_by_a_column(visit: Visitor, finished: str) -> None:
+    open_front(visit, finished)
+    visit.page.locator("#table th[data-metric=ap] button").click()
+    visit.page.locator("#table th[data-metric=ap] button").click()
+    column = [
+        cell.split()[0] for cell in visit.page.locator("#table tbody td:nth-child(4)").all_inner_texts()
+    ]
+    assert column == sorted(column, key=float, reverse=True)
+    assert visit.page.locator("#table th[data-metric=ap]").get_attribute("aria-sort") == "descending"
+
+
+def test_survives_a_dropped_connection(visit: Visitor, site: Site) -> None:
+    running = add_search(site.seeded, label="dropped", state=State.RUNNING, number=12, budget=90)
+    visit.page.route("**/events*", lambda route: route.abort(), times=1)
+    open_front(visit, running)
+    expect(visit.page.locator("#live")).to_have_text("Live", timeout=20_000)
+    with site.seeded.store.database.write() as tx:
+        add_evaluations(tx, running, 5, seed=6)
+    expect(visit.page.locator("#counts")).to_contain_text("20 evaluations", timeout=20_000)
+    visit.troubles.clear()  # the browser reports the aborted request itself
