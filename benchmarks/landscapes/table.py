@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.landscapes.tabulate import DATA
 from evaluators.score import Score
 from search.execution import Evaluator
 from search.objectives import Objective
@@ -21,6 +20,7 @@ from search.strategies.exhaustive import everything
 from search_space.architecture import Architecture
 from search_space.space import Space
 
+DATA = Path(__file__).parents[1] / "data" / "fusion_grid_digits.json.gz"
 IMAGE = (128, 128)
 
 
