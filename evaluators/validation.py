@@ -13,8 +13,11 @@ from supernet.detection.assignment import Assignment
 from supernet.detection.average_precision import AveragePrecision, Precision
 from supernet.detection.decoding import Detections
 from supernet.detector import Detector
+from supernet.training.features import feature_bytes
 
 BATCH = 50
+FEATURE_BYTES = 2 << 30
+"""2 GiB: of a dataset whose features take more, the first images that fit are scored."""
 Features = Mapping[int, Tensor]
 
 
@@ -39,11 +42,19 @@ class Outcome:
 
 
 class Validation:
-    """Cached features of the validation images with what is to be found in them."""
+    """Cached features of the validation images with what is to be found in them.
+
+    Attributes:
+        images: how many are scored.
+        features: by batch, as the backbone gives them.
+        metric: average precision on these images.
+    """
 
     def __init__(self, detector: Detector, dataset: CocoDetection, images: int | None = None) -> None:
-        """Run the backbone over the first `images`, all by default."""
-        source = Letterbox(dataset, detector.image_size, images=images)
+        """Run the backbone over the first `images`, by default all whose features fit `FEATURE_BYTES`."""
+        fitting = FEATURE_BYTES // (2 * feature_bytes(detector.backbone, detector.image_size, 1))
+        source = Letterbox(dataset, detector.image_size, images=max(1, fitting) if images is None else images)
+        self.images = len(source)
         self._task = detector.task
         self._levels = detector.spec.levels
         batches = list(source.batches(BATCH))

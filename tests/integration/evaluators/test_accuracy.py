@@ -92,7 +92,15 @@ def test_adaptation_improves_the_fit_and_leaves_the_supernet_alone(
 def test_fewer_images_can_be_scored(folders: tuple[Path, Path], largest: Architecture) -> None:
     few = AccuracyEvaluator(*folders, images=2, calibration_images=16)
     assert sum(len(next(iter(f.values()))) for f in few.validation.features) == 2
-    assert few.score(largest)
+    assert few.score(largest) and few.validation.images == 2
+
+
+def test_features_that_would_fill_the_memory_are_left_out(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    an_image = 4 * (64 * 64 + 96 * 16 + 128 * 4)
+    monkeypatch.setattr("evaluators.validation.FEATURE_BYTES", 3 * an_image)
+    assert AccuracyEvaluator(*folders, calibration_images=16).validation.images == 3
 
 
 def test_unusable_folders_are_named(folders: tuple[Path, Path], tmp_path: Path) -> None:
