@@ -5,18 +5,20 @@ quantile for all sizes would cover too few of the slowest necks, so residuals ar
 necks of about the same predicted time before the quantile is taken.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binom
 
 Floats = NDArray[np.float64]
 
 MINIMUM_SAMPLES = 20
 """Below this no interval is given."""
+CONFIDENCE = 2 / 3
+"""Probability with which an interval covers what it promises, over the draw of the measured necks."""
 _NEIGHBOURHOOD = 0.4
 """Share of the samples, nearest in predicted time, whose residuals give the spread at a size."""
 _SHRINK = 6.0
@@ -74,6 +76,16 @@ class Residuals:
         if not 0 < coverage < 1:
             raise ValueError(f"coverage must lie between 0 and 1, got {coverage}")
         scores = np.abs(self.log_error) / self.spread(np.asarray(self.log_predicted))
-        rank = math.ceil((len(scores) + 1) * coverage)
-        quantile = np.sort(scores)[min(rank, len(scores)) - 1]
+        quantile = np.sort(scores)[rank_for(len(scores), coverage) - 1]
         return np.asarray(quantile * self.spread(log_times))
+
+
+def rank_for(count: int, coverage: float) -> int:
+    """Return which smallest of `count` scores bounds the interval.
+
+    The coverage of these very scores, not its mean over all that might have been drawn, is at least what is
+    promised with probability 2/3 (training-conditional validity, Vovk 2012, proposition 2a).
+    """
+    ranks = np.arange(1, count + 1)
+    enough = np.flatnonzero(binom.cdf(ranks - 1, count, coverage) >= CONFIDENCE)
+    return int(ranks[enough[0]]) if enough.size else count
