@@ -81,6 +81,7 @@ class Worker:
         self._holds: dict[str, Hold] = {}
         self._holds_lock = threading.Lock()
         self._watch = Watch(store.settings.lease_s)
+        self._broken: str | None = None
 
     def run(self) -> None:
         """Work until ``stop`` is called, then let every job go where the next worker finds it."""
@@ -121,7 +122,7 @@ class Worker:
         """Renew every lease of this process, and pass on what the beats tell."""
         settings = self._store.settings
         with self._store.database.write() as tx:
-            workers.seen(tx, self.name, {"jobs": sorted(self._holds)})
+            workers.seen(tx, self.name, {"jobs": sorted(self._holds), "ray_error": self._broken})
         for hold in list(self._holds.values()):
             try:
                 with self._store.database.write() as tx:
@@ -224,6 +225,7 @@ class Worker:
     def _write_end(self, work: Work, outcome: Ended) -> State:
         with self._store.database.write() as tx:
             if isinstance(outcome, Outcome):
+                self._broken = None
                 jobs.end(tx, work.hold.lease, outcome.state, result=outcome.result)
                 return outcome.state
             if isinstance(outcome, JobFailed):
@@ -237,6 +239,7 @@ class Worker:
         """Put the job back, unless too many attempts in a row bore no fruit."""
         job = jobs.guard(tx, work.hold.lease)
         log.warning("job.broke_down", reason=reason)
+        self._broken = reason
         if job.fruitless < self._store.settings.attempts:
             return jobs.release(tx, work.hold.lease, counted=True)
         title = f"The {job.kind} broke down {job.fruitless} times in a row"

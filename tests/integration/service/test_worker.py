@@ -15,6 +15,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
 from benchmarks import synthetic
+from service.readiness import checks
 from service.records import Job, Search, StoredEvaluation
 from service.states import State
 from service.store import Store
@@ -221,6 +222,24 @@ def test_what_broke_down_is_tried_again_a_few_times(store: Store) -> None:
         assert job(store, identifier).state is expected
     error = job(store, identifier).error
     assert error is not None and error["detail"] == "Ray is gone"
+
+
+def test_readiness_says_what_broke_down_until_a_job_ends_well(store: Store) -> None:
+    on_ray = dataclasses.replace(store, settings=store.settings.model_copy(update={"executor": "ray"}))
+
+    def break_down(_: Work) -> Outcome:
+        raise TryAgain("Ray is gone")
+
+    def end_well(_: Work) -> Outcome:
+        return Outcome()
+
+    synthetic.submit(store)
+    for run, ok in ((break_down, False), (end_well, True)):
+        working = worker(on_ray, run)
+        assert working.run_one(LONG)
+        working.beat()
+        (ray,) = [check for check in checks(on_ray) if check.name == "ray"]
+        assert ray.ok is ok and ("Ray is gone" in ray.detail) is not ok
 
 
 def test_a_database_that_was_away_costs_no_attempt(store: Store) -> None:
