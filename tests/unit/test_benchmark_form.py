@@ -161,5 +161,5 @@ def test_every_benchmark_keeps_the_form(path: Path) -> None:
     targets += [[node.target] for node in tree.body if isinstance(node, ast.AnnAssign)]
     assert "TARGETS" in {ast.unparse(target) for group in targets for target in group}
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    mains = [call for call in calls if ast.unparse(call.func) in ("form.main", "main")]
+    mains = [call for call in calls if call.args and ast.unparse(call.func) in ("form.main", "main")]
     assert [ast.literal_eval(call.args[0]) for call in mains] == [path.stem]

@@ -1,7 +1,6 @@
 """The layer around any strategy: archive, budgets, bounds, failures, resuming."""
 
 import itertools
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,11 +88,9 @@ def test_a_niche_is_found_and_exhausted(local: LocalExecutor) -> None:
 
 def test_an_infeasible_bound_names_the_nearest(local: LocalExecutor) -> None:
     problem = chain.problem(Constraint("macs", upper=1_000), Constraint("parameters", upper=10**9))
-    began = time.monotonic()
     with pytest.raises(Infeasible, match=r"meets macs <= 1000 MACs; the nearest has 8192") as caught:
         next(search(problem, "nsga2", local, Budget(evaluations=25)))
     assert caught.value.genotype == SPACE.corners()[0]
-    assert time.monotonic() - began < 5
 
 
 def test_a_bound_on_what_is_not_cheap_keeps_members_out_of_the_front(local: LocalExecutor) -> None:
@@ -132,9 +129,8 @@ def test_baselines_come_first_and_outside_the_budget(local: LocalExecutor) -> No
 
 def test_wall_clock_ends_a_search(tmp_path: Path) -> None:
     with LocalExecutor(chain.Counting(tmp_path, seconds=0.02)) as executor:
-        began = time.monotonic()
         found = list(search(chain.problem(), "random", executor, Budget(seconds=0.2)))
-    assert 1 <= len(found) <= 11 and time.monotonic() - began < 5
+    assert 1 <= len(found) <= 11
 
 
 def test_a_flat_hypervolume_ends_a_search(local: LocalExecutor) -> None:
