@@ -11,6 +11,10 @@
     if (!button) return;
     const say = () => { button.textContent = isDark() ? "Light" : "Dark"; button.setAttribute("aria-label", `Switch to the ${isDark() ? "light" : "dark"} theme`); };
     button.hidden = false;
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      say();
+      document.dispatchEvent(new CustomEvent("themechange"));
+    });
     say();
     button.addEventListener("click", () => {
       root.dataset.theme = isDark() ? "light" : "dark";
@@ -19,5 +23,4 @@
       document.dispatchEvent(new CustomEvent("themechange"));
     });
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => document.dispatchEvent(new CustomEvent("themechange")));
 })();
