@@ -139,10 +139,12 @@ def check_onnx(model: bytes, subnet: Subnet, images: Sequence[Size] = UNTRACED) 
     return checks
 
 
-def check_module(what: str, module: torch.nn.Module, subnet: Subnet, limit: float) -> list[Check]:
+def check_module(
+    what: str, module: torch.nn.Module, subnet: Subnet, limit: float, *, images: Sequence[Size] = UNTRACED
+) -> list[Check]:
     """Return the checks of another module with the subnet's interface."""
     checks: list[Check] = []
-    for image in UNTRACED:
+    for image in images:
         given = features(subnet.architecture, image)
         with torch.no_grad():
             made = {level: x.numpy() for level, x in module(given).items()}
