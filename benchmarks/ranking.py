@@ -74,6 +74,7 @@ TARGETS = {
     "single_path_adapted50_tau": Target(">=", 0.85),
     "single_path_adapted50_within_width": Target(">=", 0.70),
     "single_path_inherited_tau": Target(">=", 0.65),
+    "single_path_adapted50_equal_macs_low": Target(">=", 0.0),
     "single_path_adapted50_regret": Target("<=", 0.02),
 }
 
@@ -301,7 +302,10 @@ class Table:
             "equal_macs": (concordance, self._equal_macs),
         }
         for kind, (statistic, groups) in kinds.items():
-            yield self._mean(f"{name}_{kind}", statistic, columns, several, groups)
+            figure = self._mean(f"{name}_{kind}", statistic, columns, several, groups)
+            yield figure
+            if kind == "equal_macs" and figure.low is not None:
+                yield Figure(f"{name}_equal_macs_low", figure.low, "", detail="lower end of the interval")
         with_macs = [standardised(column) + standardised(np.log(self.macs)) for column in columns]
         yield self._mean(f"{name}_with_macs_tau", tau, with_macs, "z(-loss) + z(log MACs)", None)
         lost = float(np.mean([regret(self.truth, column) for column in columns]))

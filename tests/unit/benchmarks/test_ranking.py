@@ -49,7 +49,10 @@ def test_the_interval_holds_the_value_and_is_wide_for_few() -> None:
     assert interval(tau, UP, UP).low == pytest.approx(1)
 
 
-def test_rows_survive_and_partial_figures_come_from_them(tmp_path: Path) -> None:
+def test_rows_survive_and_partial_figures_come_from_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.ranking_statistics.REPLICATES", 30)
     truth, scores = Rows(tmp_path / "truth.jsonl"), Rows(tmp_path / "scores.jsonl")
     rng = np.random.default_rng(1)
     for index in range(12):
