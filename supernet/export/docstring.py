@@ -37,7 +37,7 @@ def docstring(
     name: str = "Neck",
 ) -> list[str]:
     """Return the lines of a module's docstring."""
-    body = [f'"""{_plain(title)}', ""]
+    body = [*textwrap.wrap(f'"""{_plain(title)}', LINE_LENGTH), ""]
     for note in notes:
         body += [*textwrap.wrap(_plain(note), LINE_LENGTH), ""]
     body += [
