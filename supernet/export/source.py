@@ -71,7 +71,6 @@ def check(architecture: Architecture) -> None:
             )
 
 
-@lru_cache(maxsize=16)
 def write(architecture: Architecture) -> Written:
     """Return the neck in pieces.
 
@@ -79,6 +78,11 @@ def write(architecture: Architecture) -> Written:
         ExportError: an operation that cannot be written as source.
     """
     check(architecture)
+    return _write(architecture)
+
+
+@lru_cache(maxsize=16)
+def _write(architecture: Architecture) -> Written:
     return Writer(architecture).write()
 
 
