@@ -20,6 +20,9 @@ from service.demo.process import Service, running
 from service.demo.table import describe, front_table
 
 DEVICE = {"kind": "onnxruntime_cpu", "threads": 1}
+SPACE = {"space": "fusion_grid", "stages": [1, 2]}
+STEPS = 900
+"""The space and steps of `TrainingSpec.demo`, repeated here since this process does without torch."""
 GOOD = ("SUCCEEDED", "PARTIALLY_SUCCEEDED")
 
 
@@ -119,10 +122,7 @@ def _dataset(client: Client, choices: Choices) -> Dataset:
 
 def _supernet(client: Client, dataset: Dataset, choices: Choices) -> Supernet:
     """Return the demo's supernet: the one of an earlier run, trained or on its way, or a new one."""
-    from supernet.training.spec import TrainingSpec
-
-    preset = TrainingSpec.demo(dataset.id)
-    spec = {"name": "demo", "steps": choices.steps or preset.steps, "space": dict(preset.space)}
+    spec = {"name": "demo", "steps": choices.steps or STEPS, "space": SPACE}
     key = f"demo-supernet-{dataset.id}-{spec['steps']}"
     supernet = client.train(dataset.id, key=key, **spec)
     if client.supernet(supernet.id).state in set(ENDED) - set(GOOD):
