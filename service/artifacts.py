@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from evaluators.score import Score
 from search_space.architecture import Architecture
 from service import trained
 from service.records import StoredEvaluation, Supernet
 from service.store import Store
 from service.stores import evaluations, searches, supernets
-
-REFERENCE_SEED = 0
-EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The time of every member of a bundle, so that equal contents are equal files."""
+from supernet.detector import Detector, DetectorStatistics
+from supernet.export.card import Card
+from supernet.subnet import Subnet
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,11 @@ class Subject:
 
     evaluation: StoredEvaluation
     architecture: Architecture
-    module: torch.nn.Module
+    module: Subnet
+    detector: Detector
+    statistics: DetectorStatistics
     supernet: Supernet
+    baselines: tuple[StoredEvaluation, ...]
     card: dict[str, Any]
 
 
@@ -66,26 +67,33 @@ def load(store: Store, evaluation_id: str) -> Subject:
         assert document is not None and search is not None, evaluation_id
         supernet = supernets.get(tx, search.supernet_id)
         assert supernet is not None, search.supernet_id
+        history = evaluations.history(tx, search.id)
     architecture = Architecture.from_json(document)
     folder = trained.fetch(store, supernet.id)
     evaluator = AccuracyEvaluator(folder, dataset_folder(store, supernet), images=1)
     statistics = evaluator.statistics(architecture)
-    module = evaluator.detector.neck.extract(architecture, statistics=statistics.neck).eval()
+    module = evaluator.detector.neck.extract(architecture, statistics=statistics.neck)
+    baselines = tuple(e for e in history if e.state == "ok" and e.origin.startswith("baseline:"))
     card = json.loads((folder / "supernet.json").read_text())
-    return Subject(evaluation, architecture, module, supernet, card)
+    return Subject(
+        evaluation, architecture, module, evaluator.detector, statistics, supernet, baselines, card
+    )
 
 
 def _bundle(subject: Subject, scratch: Path) -> Made:
-    folder = scratch / "bundle"
-    folder.mkdir()
-    (folder / "neck.py").write_text(_source_text(subject))
-    (folder / "architecture.json").write_text(subject.architecture.to_json())
-    (folder / "card.json").write_text(json.dumps(_card(subject), indent=2, sort_keys=True))
-    _save(_renamed(subject), folder / "neck.safetensors")
-    _save(reference(subject), folder / "reference.safetensors")
-    target = scratch / "bundle.zip"
-    _zip(folder, target)
-    return Made(target, f"neck-{_short(subject)}.zip", "application/zip")
+    from search_space.drawing import draw
+    from supernet.export.bundle import write_bundle
+    from supernet.export.detector import detector_parts
+
+    parts = detector_parts(subject.detector, subject.architecture, subject.statistics)
+    made = write_bundle(
+        scratch / "bundle",
+        subject.module,
+        card=_card(subject),
+        topology_svg=draw(subject.architecture),
+        detector=parts if subject.architecture.export_safe else None,
+    )
+    return Made(made.path, f"neck-{_short(subject)}.zip", "application/zip")
 
 
 def _weights(subject: Subject, scratch: Path) -> Made:
@@ -96,9 +104,7 @@ def _weights(subject: Subject, scratch: Path) -> Made:
 
 def _onnx(subject: Subject, scratch: Path) -> Made:
     from supernet.export.onnx import export
-    from supernet.subnet import Subnet
 
-    assert isinstance(subject.module, Subnet)
     target = scratch / "neck.onnx"
     target.write_bytes(export(subject.module))
     return Made(target, f"neck-{_short(subject)}.onnx", "application/octet-stream")
@@ -110,50 +116,29 @@ def _source(subject: Subject, scratch: Path) -> Made:
     return Made(target, f"neck-{_short(subject)}.py", "text/x-python")
 
 
-def reference(subject: Subject) -> dict[str, Tensor]:
-    """Return seeded inputs and the service's own outputs for them, as ``input.<level>`` and
-    ``output.<level>``.
-    """
-    height, width = subject.card["image_size"]
-    generator = torch.Generator().manual_seed(REFERENCE_SEED)
-    sizes = subject.architecture.shapes((height, width))
-    inputs = {}
-    for entry in subject.architecture.inputs:
-        shape = sizes[entry.id]
-        inputs[entry.level] = torch.randn(1, entry.channels, shape.height, shape.width, generator=generator)
-    with torch.no_grad():
-        outputs = subject.module(inputs)
-    named = {f"input.{level}": tensor for level, tensor in inputs.items()}
-    return named | {f"output.{level}": tensor for level, tensor in outputs.items()}
-
-
 def _source_text(subject: Subject) -> str:
-    from evaluators.score import Score
     from supernet.export.source import generate
 
-    scores = [Score.from_record(score) for score in json.loads(subject.evaluation.scores)]
-    notes = [f"Found by search {subject.evaluation.search_id} in supernet {subject.supernet.id}."]
-    return generate(subject.architecture, title=f"Neck {_short(subject)}.", notes=notes, scores=scores)
+    card = _card(subject)
+    return generate(subject.architecture, title=card.title, notes=card.found, scores=card.scores)
 
 
-def _card(subject: Subject) -> dict[str, Any]:
-    evaluation = subject.evaluation
-    return {
-        "schema_version": 1,
-        "subnet": evaluation.id,
-        "search": evaluation.search_id,
-        "supernet": {"id": subject.supernet.id, "revision": subject.supernet.revision},
-        "key": evaluation.key,
-        "origin": evaluation.origin,
-        "scores": json.loads(evaluation.scores),
-        "revisions": {
-            "device": evaluation.device_revision,
-            "dataset": evaluation.dataset_revision,
-            "evaluator": evaluation.evaluator_revision,
-        },
-        "image_size": subject.card["image_size"],
-        "channels": subject.card["channels"],
-    }
+def _card(subject: Subject) -> Card:
+    evaluation, height_width = subject.evaluation, subject.card["image_size"]
+    search = f"search {evaluation.search_id} in supernet {subject.supernet.id}"
+    return Card(
+        title=f"Neck {_short(subject)}.",
+        dataset=f"revision {evaluation.dataset_revision}",
+        device=f"revision {evaluation.device_revision}",
+        image_size=(height_width[0], height_width[1]),
+        scores=_scores(evaluation),
+        baselines={entry.origin.removeprefix("baseline:"): _scores(entry) for entry in subject.baselines},
+        found=[f"Found by {search}; scored by evaluator {evaluation.evaluator_revision}."],
+    )
+
+
+def _scores(evaluation: StoredEvaluation) -> list[Score]:
+    return [Score.from_record(score) for score in json.loads(evaluation.scores)]
 
 
 def _renamed(subject: Subject) -> dict[str, Tensor]:
@@ -166,12 +151,6 @@ def _save(tensors: dict[str, Tensor], target: Path) -> None:
     from safetensors.torch import save_file
 
     save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, target)
-
-
-def _zip(folder: Path, target: Path) -> None:
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.iterdir()):
-            archive.writestr(zipfile.ZipInfo(path.name, EPOCH), path.read_bytes())
 
 
 def _short(subject: Subject) -> str:
