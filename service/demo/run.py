@@ -20,9 +20,18 @@ from service.demo.process import Service, running
 from service.demo.table import describe, front_table
 
 DEVICE = {"kind": "onnxruntime_cpu", "threads": 1}
-SPACE = {"space": "fusion_grid", "stages": [1, 2]}
+SPACE = {
+    "space": "fusion_grid",
+    "stages": [1, 2],
+    "paths": ["top_down", "bottom_up", "reverse", "parallel"],
+    "fusions": ["sum", "fast"],
+    "ops": ["dw3", "conv3"],
+    "skips": ["none", "laterals"],
+    "widths": [16, 32, 64],
+}
+RULE_OPTIONS = {"smallest": 0}
 STEPS = 900
-"""The space and steps of `TrainingSpec.demo`, repeated here since this process does without torch."""
+"""The space, rule options and steps of `TrainingSpec.demo`, repeated here since this process does without torch."""
 GOOD = ("SUCCEEDED", "PARTIALLY_SUCCEEDED")
 
 
@@ -122,7 +131,7 @@ def _dataset(client: Client, choices: Choices) -> Dataset:
 
 def _supernet(client: Client, dataset: Dataset, choices: Choices) -> Supernet:
     """Return the demo's supernet: the one of an earlier run, trained or on its way, or a new one."""
-    spec = {"name": "demo", "steps": choices.steps or STEPS, "space": SPACE}
+    spec = {"name": "demo", "steps": choices.steps or STEPS, "space": SPACE, "rule_options": RULE_OPTIONS}
     key = f"demo-supernet-{dataset.id}-{spec['steps']}"
     supernet = client.train(dataset.id, key=key, **spec)
     if client.supernet(supernet.id).state in set(ENDED) - set(GOOD):

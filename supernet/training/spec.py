@@ -13,7 +13,16 @@ from supernet.tasks.detection import DetectionSpec
 from supernet.training.errors import InvalidTraining
 
 SCHEMA_VERSION = 1
-DEMO_SPACE: Mapping[str, Any] = {"space": "fusion_grid", "stages": [1, 2]}
+DEMO_SPACE: Mapping[str, Any] = {
+    "space": "fusion_grid",
+    "stages": [1, 2],
+    "paths": ["top_down", "bottom_up", "reverse", "parallel"],
+    "fusions": ["sum", "fast"],
+    "ops": ["dw3", "conv3"],
+    "skips": ["none", "laterals"],
+    "widths": [16, 32, 64],
+}
+DEMO_RULE: Mapping[str, float] = {"smallest": 0}
 
 
 @dataclass(frozen=True)
@@ -87,9 +96,12 @@ class TrainingSpec:
     def demo(cls, dataset: str, *, space: Mapping[str, Any] | None = None, seed: int = 0) -> Self:
         """Return the training of the demo: the digits in about four minutes on two cores.
 
-        On the 200 validation images of seed 0 the largest neck reached AP 0.65, the smallest 0.59.
+        On the 200 validation images of seed 0 the largest neck reached AP 0.66, the smallest 0.52 and 24 random
+        ones 0.49 to 0.63. With the smallest in every step it was over-rated (0.56) and random ones lost 0.02.
         """
-        return cls(dataset, space=space or DEMO_SPACE, steps=900, subnets=4, seed=seed)
+        return cls(
+            dataset, space=space or DEMO_SPACE, rule_options=DEMO_RULE, steps=900, subnets=4, seed=seed
+        )
 
     def without_pretrained(self) -> Self:
         """Return the spec with a backbone that reads no file: its weights come with the checkpoint."""

@@ -3,13 +3,13 @@
 import subprocess
 import sys
 
-from service.demo.run import SPACE, STEPS
+from service.demo.run import RULE_OPTIONS, SPACE, STEPS
 from supernet.training.spec import TrainingSpec
 
 
 def test_it_trains_the_preset() -> None:
     preset = TrainingSpec.demo("anywhere")
-    assert (dict(preset.space), preset.steps) == (SPACE, STEPS)
+    assert (preset.space, preset.rule_options, preset.steps) == (SPACE, RULE_OPTIONS, STEPS)
 
 
 def test_its_own_process_does_without_torch() -> None:
