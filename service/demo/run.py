@@ -31,7 +31,7 @@ SPACE = {
 }
 RULE_OPTIONS = {"smallest": 0}
 STEPS = 900
-"""The space, rule options and steps of `TrainingSpec.demo`, repeated here since this process does without torch."""
+"""Those of `TrainingSpec.demo`, repeated here since this process does without torch."""
 GOOD = ("SUCCEEDED", "PARTIALLY_SUCCEEDED")
 
 

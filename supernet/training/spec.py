@@ -96,7 +96,7 @@ class TrainingSpec:
     def demo(cls, dataset: str, *, space: Mapping[str, Any] | None = None, seed: int = 0) -> Self:
         """Return the training of the demo: the digits in about four minutes on two cores.
 
-        On the 200 validation images of seed 0 the largest neck reached AP 0.66, the smallest 0.52 and 24 random
+        On the 200 validation images of seed 0 the largest neck reached AP 0.66, the smallest 0.52, 24 random
         ones 0.49 to 0.63. With the smallest in every step it was over-rated (0.56) and random ones lost 0.02.
         """
         return cls(
