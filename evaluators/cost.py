@@ -72,13 +72,13 @@ def count(module: nn.Module, inputs: Mapping[int, Tensor] | tuple[Tensor, ...]) 
         UnsupportedOperator: an operator whose cost is not known.
     """
     params = sum(parameter.numel() for parameter in module.parameters())
+    training, counted = module.training, module
     if isinstance(inputs, Mapping):
-        module, inputs = _Positional(module, tuple(inputs)), tuple(inputs.values())
-    training = module.training
+        counted, inputs = _Positional(module, tuple(inputs)), tuple(inputs.values())
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Cost(params, *_analyse(module.eval(), inputs))
+            return Cost(params, *_analyse(counted.eval(), inputs))
     finally:
         module.train(training)
 

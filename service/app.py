@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import pkgutil
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -53,7 +52,6 @@ def create_app(store: Store) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    threading.Thread(target=warm, name="warming", daemon=True).start()
     yield
     app.state.closing.set()
 

@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service import processes, schema
-from service.app import create_app
+from service.app import create_app, warm
 from service.database import read_clock
 from service.ray_cluster import is_loopback
 from service.settings import Settings
@@ -84,6 +84,7 @@ def serve(store: Store, listener: socket.socket, *, worker: bool) -> None:
     if supervisor is not None:
         supervisor.start()
     try:
+        threading.Thread(target=warm, name="warming", daemon=True).start()
         Server(create_app(store)).run(sockets=[listener])
     finally:
         if supervisor is not None:

@@ -16,7 +16,7 @@ from service.store import Store
 from service.stores import datasets, jobs, supernets
 from service.weights import check_safetensors
 
-OPTIONAL = ("rule", "steps", "batch_size", "subnets", "learning_rate")
+OPTIONAL = ("rule", "rule_options", "steps", "batch_size", "subnets", "learning_rate")
 
 
 def submit(store: Store, owner: str, supernet_id: str, request: NewSupernet) -> None:

@@ -33,6 +33,7 @@ class NewSupernet(Request):
         "fusion_grid", description="a shipped space's name, or its specification"
     )
     rule: Word | None = Field(None, description="training rule; the default one when left out")
+    rule_options: dict[Word, float] | None = Field(None, max_length=16, description="numbers the rule knows")
     steps: int | None = Field(None, ge=1, le=10_000_000, description="optimizer steps")
     batch_size: int | None = Field(None, ge=1, le=4096, description="images a step")
     subnets: int | None = Field(None, ge=1, le=64, description="architectures a step")

@@ -104,7 +104,7 @@ def test_a_dataset_is_made_though_the_worker_is_killed_and_a_signal_ends_everyth
         ready = client.wait(dataset, timeout_s=120)
         assert ready.statistics is not None and ready.statistics["train"]["images"] == 8
         assert running.workers() != [worker]
-    assert running.end(signal.SIGINT) == []
+    assert running.end() == []
     again = Running(running.data)
     eventually(again.is_ready)
     with Client(again.address, again.key) as client:

@@ -141,7 +141,7 @@ def eventually(look: Callable[[], bool], seconds: float) -> None:
     raise AssertionError(f"it did not come about within {seconds:g} s")
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 @pytest.mark.postgres
 @pytest.mark.timeout(600)
 def test_its_commands_search_on_a_real_postgresql_and_a_real_ray(

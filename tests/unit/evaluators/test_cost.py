@@ -23,8 +23,10 @@ def test_a_module_of_features_by_level_is_counted() -> None:
         def forward(self, features: dict[int, Tensor]) -> dict[int, Tensor]:
             return {level: self.conv(x) for level, x in features.items()}
 
-    cost = count(Neck(), {3: torch.zeros(1, 4, 4, 4), 4: torch.zeros(1, 4, 2, 2)})
+    neck = Neck().eval()
+    cost = count(neck, {3: torch.zeros(1, 4, 4, 4), 4: torch.zeros(1, 4, 2, 2)})
     assert cost == Cost(params=16, macs=16 * (16 + 4), activations=4 * (16 + 4))
+    assert not neck.training
 
 
 def test_an_operator_of_unknown_cost_raises_and_is_named() -> None:
