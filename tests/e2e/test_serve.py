@@ -96,6 +96,7 @@ def test_a_first_start_makes_a_private_key_and_says_where_to_sign_in(running: Ru
     assert httpx.get(f"{running.address}/api/v1/searches", trust_env=False).status_code == 401
 
 
+@pytest.mark.chaos
 def test_a_dataset_is_made_though_the_worker_is_killed_and_a_signal_ends_everything(running: Running) -> None:
     with Client(running.address, running.key) as client:
         (worker,) = running.workers()
