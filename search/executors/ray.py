@@ -1,9 +1,9 @@
 """Evaluates on Ray actors that live as long as the executor: on this machine, or on a cluster.
 
 Each actor makes its evaluator once; the weights travel once, through the object store. An actor that dies is
-replaced and its architecture tried again; one that was at work in `kills` deaths is quarantined: it fails,
-and the
-rest goes on.
+replaced and its architectures tried again, each alone on its actor, so that the next death can be blamed on
+one of them only: an answer and a death may overtake each other on their way. One that was alone in `kills`
+deaths is quarantined: it fails, and the rest goes on.
 """
 
 import os
@@ -88,7 +88,7 @@ class RayExecutor:
         self.workers, self.notices = _affordable(workers)
         self._make = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(_Actor).remote
         self._arguments = (factory, attempts, None if weights is None else ray.put(weights))
-        self._kills, self._deaths = kills, dict[str, int]()
+        self._kills, self._suspects = kills, dict[str, int]()
         self._queue: deque[_Task] = deque()
         self._inbox: Queue[_Done | Sequence[Architecture] | int | None] = Queue()
         self._outbox: Queue[tuple[int, Outcome | WorkerFailed]] = Queue()
@@ -186,15 +186,14 @@ class RayExecutor:
             return
         self._seats[self._seats.index(done.seat)] = self._seat()
         held = [task for task in done.seat.held if task.epoch == self._current]
-        if held and held[0] is done.seat.held[0] and self._quarantined(held[0].architecture.key):
+        alone = len(done.seat.held) == 1
+        for task in held:
+            self._suspects[task.architecture.key] = self._suspects.get(task.architecture.key, 0) + alone
+        if held and self._suspects[held[0].architecture.key] >= self._kills:
             error = f"quarantined: its worker died {self._kills} times while evaluating it"
             lost = Outcome(held.pop(0).architecture.key, (), error, 0.0, self._kills)
             self._outbox.put((self._current, lost))
         self._queue.extendleft(reversed(held))
-
-    def _quarantined(self, key: str) -> bool:
-        self._deaths[key] = self._deaths.get(key, 0) + 1
-        return self._deaths[key] >= self._kills
 
     def _fail(self, reason: str) -> None:
         self._outbox.put((self._current, WorkerFailed(reason)))
@@ -202,9 +201,13 @@ class RayExecutor:
     def _feed(self) -> None:
         while self._queue:
             seat = min(self._seats, key=lambda entry: len(entry.held))
-            if len(seat.held) >= DEPTH:
+            if not self._room(seat, self._queue[0]):
                 return
             self._hand(seat, self._queue.popleft())
+
+    def _room(self, seat: _Seat, task: _Task) -> bool:
+        suspects = [entry for entry in (*seat.held, task) if entry.architecture.key in self._suspects]
+        return len(seat.held) < (1 if suspects else DEPTH)
 
     def _hand(self, seat: _Seat, task: _Task) -> None:
         seat.held.append(task)
