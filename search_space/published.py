@@ -130,7 +130,6 @@ ROWS: tuple[Published, ...] = (
         options={"deployed": True},
         parameters=5_712_704,
         gmacs=4.101,
-        open="the widths of T's stages are not stated",
     ),
     Published(
         label="rep_gfpn S deployed",
@@ -184,7 +183,6 @@ ROWS: tuple[Published, ...] = (
         channels=_C35,
         parameters=7_665_346,
         gmacs=10.309,
-        open="the inner widths of its contexts are not stated",
     ),
     Published(
         label="sepc lite",

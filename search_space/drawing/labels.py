@@ -34,6 +34,7 @@ _SHORT = {
     "ela": "ELA",
     "coordinate": "CA",
     "spatial_context": "ctx",
+    "attention_pool": "gather",
     "l2_norm": "L2",
     "pixel_shuffle": "shuffle",
     "carafe": "carafe",

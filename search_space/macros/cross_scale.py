@@ -9,11 +9,12 @@ from search_space.errors import InvalidArchitecture
 from search_space.macros.layers import NormChoice, conv_norm_act
 from search_space.op import Op
 from search_space.ops.adaptive_pool import AdaptivePool
+from search_space.ops.attention_pool import AttentionPool
 from search_space.ops.concat import Concat
+from search_space.ops.mean import Mean
 from search_space.ops.resize import Resize
 from search_space.ops.scale_context import ScaleContext
 from search_space.ops.slice import Slice
-from search_space.ops.spatial_context import SpatialContext
 
 _SHIFTS = (1, -1, 2, -2)
 """Whose slices a level receives, in levels above it; the levels form a ring."""
@@ -72,14 +73,14 @@ class CrossScale:
         return draft.node(f"shifted{level}", self.meeting, met[level], change)
 
     def _contexts(self, draft: Draft, mixed: Mapping[int, str]) -> dict[int, str]:
-        seen = {
-            level: draft.node(f"spatial{level}", self.meeting, source, ops=(SpatialContext(),))
-            for level, source in mixed.items()
-        }
-        scale = draft.node("scale", self.meeting, *seen.values(), fusion=ScaleContext())
+        """Add what one pixel gathers of the levels' mean, and what it gathers of each level's mean pixel."""
+        pixel = AdaptivePool(form="avg", to="pixel")
+        seen = [Edge(source, (pixel,)) for source in mixed.values()]
+        spatial = draft.node("spatial", self.meeting, *mixed.values(), fusion=Mean(), ops=(AttentionPool(),))
+        scale = draft.node("scale", self.meeting, *seen, fusion=ScaleContext())
         return {
-            level: draft.node(f"context{level}", self.meeting, source, scale)
-            for level, source in seen.items()
+            level: draft.node(f"context{level}", self.meeting, source, spatial, scale)
+            for level, source in mixed.items()
         }
 
 

@@ -12,17 +12,15 @@ from search_space.op import Shape, Size, require
 class Guide(ElementwiseFusion):
     """`second * H * W * softmax(temperature * C**-0.5 * conv [first, second])`, softmax over the pixels.
 
-    RCNet (Zong et al. 2021). A constant map leaves the second input as it is.
+    RCNet (Zong et al. 2021). The temperature is learned. A constant map leaves the second input as it is.
 
     Attributes:
         kernel: side of the convolution's square kernel, pixels.
-        temperature: factor of the logits.
     """
 
     kind: ClassVar[str] = "guide"
 
     kernel: int = 3
-    temperature: float = 1.0
 
     def infer(self, inputs: Sequence[Shape], size: Size | None) -> Shape:
         """Return the common shape of exactly two inputs."""
@@ -31,8 +29,9 @@ class Guide(ElementwiseFusion):
         return super().infer(inputs, size)
 
     def weights(self, inputs: Sequence[Shape]) -> Mapping[str, tuple[int, ...]]:
-        """Return `weight` (1, 2 * channels, kernel, kernel) and `bias` (1,)."""
-        return {"weight": (1, 2 * inputs[0].channels, self.kernel, self.kernel), "bias": (1,)}
+        """Return `weight` (1, 2 * channels, kernel, kernel), `bias` (1,) and `temperature` (1,)."""
+        seen = (1, 2 * inputs[0].channels, self.kernel, self.kernel)
+        return {"weight": seen, "bias": (1,), "temperature": (1,)}
 
     def macs(self, inputs: Sequence[Shape], output: Shape) -> int:
         """Return the products of the convolution to one channel."""

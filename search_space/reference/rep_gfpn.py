@@ -1,7 +1,8 @@
 """RepGFPN: a two-pass fusion of three levels with re-parameterisable ELAN stages (DAMO-YOLO, Xu et al. 2022).
 
 x3 = [P5, d(P4)], x4 = [P4, d(P3), up x3], x5 = [P3, up x4], x7 = [x4, d x5], x6 = [x3, d x4, d x7]; d is
-3x3 s2; each list is put side by side and passes a stage. Outputs are x5, x7, x6.
+3x3 s2; each list is put side by side and passes a stage. Outputs are x5, x7, x6; x3 and x4 keep the
+channels of the backbone at their levels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -62,8 +63,8 @@ def build(
 
     (low, mid, high), (narrow, middle, wide) = own, made_widths
     p3, p4, p5 = (draft.feature(level) for level in own)
-    x3 = stage.draw(draft, "x3", high, (p5, down(p4)), wide)
-    x4 = stage.draw(draft, "x4", mid, (p4, down(p3), up(x3)), middle)
+    x3 = stage.draw(draft, "x3", high, (p5, down(p4)), channels[high])
+    x4 = stage.draw(draft, "x4", mid, (p4, down(p3), up(x3)), channels[mid])
     x5 = stage.draw(draft, "x5", low, (p3, up(x4)), narrow)
     x7 = stage.draw(draft, "x7", mid, (x4, down(x5)), middle)
     x6 = stage.draw(draft, "x6", high, (x3, down(x4), down(x7)), wide)

@@ -11,9 +11,11 @@ from supernet.ops import Context
 
 
 def initialise(op: Guide, name: str, tensor: Tensor) -> None:
-    """Small weights and no bias: every pixel counts about the same at first."""
+    """Small weights, no bias, a temperature of one: every pixel counts about the same at first."""
     if name == "weight":
         nn.init.normal_(tensor, std=0.01)
+    elif name == "temperature":
+        nn.init.ones_(tensor)
     else:
         nn.init.zeros_(tensor)
 
@@ -24,6 +26,6 @@ def run(op: Guide, inputs: Sequence[Tensor], weights: Mapping[str, Tensor], cont
     logits = F.conv2d(
         torch.cat([first, second], dim=1), weights["weight"], weights["bias"], padding=op.kernel // 2
     )
-    scaled = logits.flatten(2) * (op.temperature * first.shape[1] ** -0.5)
+    scaled = logits.flatten(2) * (weights["temperature"] * first.shape[1] ** -0.5)
     shares = torch.softmax(scaled, dim=2).view_as(logits)
     return second * shares * (logits.shape[2] * logits.shape[3])

@@ -13,6 +13,7 @@ from search_space.architecture import Architecture, Edge, Input, Node
 from search_space.op import Op, Size
 from search_space.ops.act import Act
 from search_space.ops.adaptive_pool import AdaptivePool
+from search_space.ops.attention_pool import AttentionPool
 from search_space.ops.concat import Concat
 from search_space.ops.conv import Conv
 from search_space.ops.coordinate import CoordinateAttention
@@ -116,6 +117,11 @@ CASES: dict[str, Architecture] = {
     "coordinate": one_op(CoordinateAttention()),
     "l2 norm": one_op(L2Norm()),
     "spatial context": one_op(SpatialContext(reduction=2)),
+    "attention pool": Architecture(
+        (Input("c4", 4, WIDTH),),
+        (Node("out", 4, WIDTH, (Edge("c4"), Edge("c4", (AttentionPool(),))), Sum()),),
+        ((4, "out"),),
+    ),
     "slice": fused(Sum(), ops=(Conv(width=12), Slice(start=2, width=WIDTH))),
     "gap mix": fused(GapMix()),
     "gap mix, one weight": fused(GapMix(per="map")),

@@ -11,6 +11,7 @@ from search_space import ops
 from search_space.architecture import Architecture, Edge, Input, Node
 from search_space.errors import InvalidArchitecture, WidthMismatch
 from search_space.op import Op, Shape
+from search_space.ops.attention_pool import AttentionPool
 from search_space.ops.carafe import Carafe
 from search_space.ops.coordinate import CoordinateAttention
 from search_space.ops.deconv import Deconv
@@ -247,6 +248,18 @@ def test_spatial_context_is_its_formula() -> None:
     torch.testing.assert_close(apply(op, [x], weights), x + conv("mix", pooled) * conv("gate", x).sigmoid())
 
 
+def test_attention_pool_of_even_shares_is_the_mean_pixel() -> None:
+    x, op = image(), AttentionPool()
+    weights = tensors(op, [x])
+    even = {**weights, "key_weight": torch.zeros_like(weights["key_weight"])}
+    mean = F.conv2d(x.mean((2, 3), keepdim=True), weights["value_weight"], weights["value_bias"])
+    torch.testing.assert_close(apply(op, [x], even), mean)
+    shares = F.conv2d(x, weights["key_weight"]).flatten(2).softmax(dim=2).view(2, 1, 5, 7)
+    gathered = (x * shares).sum((2, 3), keepdim=True)
+    value = F.conv2d(gathered, weights["value_weight"], weights["value_bias"])
+    torch.testing.assert_close(apply(op, [x], weights), value)
+
+
 def test_scale_context_of_equal_levels_is_their_value() -> None:
     x, op = image(), ScaleContext()
     weights = tensors(op, [x, x, x])
@@ -296,13 +309,15 @@ def test_gap_mix_is_between_its_inputs() -> None:
 
 
 def test_guide_of_a_constant_map_changes_nothing() -> None:
-    first, second, op = image(), image(seed=2), Guide(temperature=2.0)
+    first, second, op = image(), image(seed=2), Guide()
     weights = tensors(op, [first, second])
-    still = {"weight": torch.zeros_like(weights["weight"]), "bias": weights["bias"]}
+    still = {**weights, "weight": torch.zeros_like(weights["weight"])}
     torch.testing.assert_close(apply(op, [first, second], still), second)
     gain = apply(op, [first, second], weights) / second
     torch.testing.assert_close(gain[:, :1].expand_as(gain), gain)
     torch.testing.assert_close(gain.mean((2, 3)), torch.ones(2, 8, dtype=torch.float64))
+    still = {**weights, "temperature": torch.zeros_like(weights["temperature"])}
+    torch.testing.assert_close(apply(op, [first, second], still), second)
 
 
 ONE_INPUT: list[Op] = [
@@ -317,6 +332,7 @@ ONE_INPUT: list[Op] = [
     PixelShuffle(),
     Slice(start=1, width=3),
     SpatialContext(reduction=2),
+    AttentionPool(),
     L2Norm(),
     Carafe(kernel=3, inner=5),
 ]
