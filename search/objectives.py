@@ -6,6 +6,7 @@ from math import inf, isfinite
 from types import MappingProxyType
 from typing import Literal
 
+from evaluators.score import Score
 from search.errors import InvalidConstraint, UnknownMetric, UnknownUnit, near
 
 Direction = Literal["minimise", "maximise"]
@@ -97,9 +98,15 @@ class Objective:
         return self.sign * cost
 
 
+HALF_INTERVAL = 1.645
+"""Standard errors from a value to either end of its 90 % interval."""
+
+
 @dataclass(frozen=True)
 class Constraint:
     """Bounds on a metric in its own unit and direction; a bound itself is allowed.
+
+    Where it is `certain`, the whole 90 % interval of a value must lie within the bounds, not only the value.
 
     Raises:
         UnknownMetric, UnknownUnit.
@@ -110,6 +117,7 @@ class Constraint:
     upper: float | None = None
     lower: float | None = None
     unit: str | None = None
+    certain: bool = False
 
     def __post_init__(self) -> None:
         known = metric(self.metric)
@@ -144,10 +152,23 @@ class Constraint:
         bound = low if value < low else high
         return abs(value - bound) / max(abs(bound), 1e-12)
 
+    def missed_by(self, score: Score) -> float:
+        """Return by how much of the bound a score misses it, by the worse end of its interval if `certain`.
+
+        Infinite for a prediction without an interval where certainty is asked for.
+        """
+        if not self.certain or score.source == "counted":
+            return self.violation(score.value)
+        if score.stderr is None:
+            return inf if score.source == "predicted" else self.violation(score.value)
+        reach = HALF_INTERVAL * score.stderr
+        return max(self.violation(score.value - reach), self.violation(score.value + reach))
+
     def __str__(self) -> str:
         low, high = self.interval
         parts = [f">= {low:g}"] * (low > -inf) + [f"<= {high:g}"] * (high < inf)
-        return f"{self.metric} {' and '.join(parts)} {self.unit}"
+        certainty = " by its whole 90 % interval" if self.certain else ""
+        return f"{self.metric} {' and '.join(parts)} {self.unit}{certainty}"
 
 
 def reject_contradictions(constraints: Sequence[Constraint]) -> None:

@@ -57,9 +57,14 @@ class Candidate:
     key: str
     scores: tuple[Score, ...]
 
+    def find(self, metric: str) -> Score | None:
+        """Return a cheap score, or None where the metric is not cheap."""
+        return next((score for score in self.scores if score.metric == metric), None)
+
     def value(self, metric: str) -> float:
         """Return a cheap score's value; NaN where the metric is not cheap."""
-        return next((score.value for score in self.scores if score.metric == metric), float("nan"))
+        score = self.find(metric)
+        return float("nan") if score is None else score.value
 
 
 @dataclass(frozen=True)
@@ -119,10 +124,10 @@ class Problem:
 
     def violations(self, found: Candidate | Evaluation) -> tuple[float, ...]:
         """Return the part of its bound by which each constraint is missed; 0 where it holds or is unknown."""
-        values = (_value(found, constraint.metric) for constraint in self.constraints)
+        scores = (found.find(constraint.metric) for constraint in self.constraints)
         return tuple(
-            0.0 if np.isnan(value) else constraint.violation(value)
-            for constraint, value in zip(self.constraints, values, strict=True)
+            0.0 if score is None else constraint.missed_by(score)
+            for constraint, score in zip(self.constraints, scores, strict=True)
         )
 
     def feasible(self, found: Candidate | Evaluation) -> bool:
@@ -153,7 +158,5 @@ class Problem:
 
 
 def _value(found: Candidate | Evaluation, metric: str) -> float:
-    if isinstance(found, Candidate):
-        return found.value(metric)
     score = found.find(metric)
     return float("nan") if score is None else score.value

@@ -1,13 +1,17 @@
 """What may be asked for, and what is refused with a name."""
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from evaluators.score import Score
 from search.budget import Budget
 from search.errors import InvalidBudget, InvalidConstraint, InvalidProblem, UnknownMetric, UnknownUnit
 from search.objectives import METRICS, Constraint, Objective, device, metric
 from search.problem import Problem
+from search_space.architecture import Architecture
 from tests.unit.search.chain import ChainSpace
 
 
@@ -44,7 +48,7 @@ def test_a_foreign_unit_is_refused() -> None:
 @pytest.mark.parametrize(
     "bounds", [{}, {"upper": math.nan}, {"upper": math.inf}, {"upper": 1.0, "lower": 2.0}]
 )
-def test_a_constraint_needs_bounds_that_can_hold(bounds: dict[str, float]) -> None:
+def test_a_constraint_needs_bounds_that_can_hold(bounds: dict[str, Any]) -> None:
     with pytest.raises(InvalidConstraint):
         Constraint("latency_ms", **bounds)
 
@@ -54,6 +58,34 @@ def test_violation_is_relative_to_the_bound() -> None:
     assert [constraint.violation(value) for value in (5, 10, 15, 4)] == [0, 0, 0.5, 0.2]
     assert constraint.violation(math.nan) == math.inf
     assert str(constraint) == "latency_ms >= 5 and <= 10 ms"
+
+
+def test_certainty_asks_the_worse_end_of_the_interval() -> None:
+    sure = Constraint("latency_ms", upper=10, lower=5, certain=True)
+    near = Score("latency_ms", 9.0, "ms", "predicted", stderr=1.0)
+    assert Constraint("latency_ms", upper=10).missed_by(near) == 0
+    assert sure.missed_by(near) == pytest.approx(0.0645)
+    assert sure.missed_by(replace(near, stderr=0.5)) == 0
+    assert sure.missed_by(replace(near, value=5.5)) == pytest.approx(0.229)
+    assert "whole 90 % interval" in str(sure)
+
+
+def test_a_prediction_without_an_interval_is_never_certain() -> None:
+    sure = Constraint("latency_ms", upper=10, certain=True)
+    score = Score("latency_ms", 1.0, "ms", "predicted")
+    assert sure.missed_by(score) == math.inf
+    assert sure.missed_by(replace(score, source="measured")) == 0
+    assert Constraint("macs", upper=2, certain=True).missed_by(Score("macs", 2, "MACs", "counted")) == 0
+
+
+def test_a_problem_rejects_what_is_only_probably_within_a_certain_bound() -> None:
+    def cheap(_: Architecture) -> tuple[Score, ...]:
+        return (Score("latency_ms", 9.0, "ms", "predicted", stderr=1.0),)
+
+    for certain in (False, True):
+        bound = Constraint("latency_ms", upper=10, certain=certain)
+        problem = Problem(ChainSpace(), (Objective("ap"),), (bound,), cheap=cheap)
+        assert problem.feasible(problem.candidate(ChainSpace().corners()[0])) is not certain
 
 
 def test_constraints_that_contradict_each_other_are_named() -> None:
