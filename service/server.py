@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -42,6 +44,13 @@ class Server(uvicorn.Server):
             )
         )
         self._app = app
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals as ``serve`` has set them: uvicorn would raise the signal that it ended for once
+        more, and the process would die of it before it has ended the processes below it.
+        """
+        yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End event streams, then the server."""
@@ -80,12 +89,15 @@ def admin_key(store: Store) -> tuple[str, bool]:
 def serve(store: Store, listener: socket.socket, *, worker: bool) -> None:
     """Serve until asked to end, then let in-flight work be saved and end every process that was started."""
     processes.adopt_orphans()
+    server = Server(create_app(store))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, server.handle_exit)
     supervisor = Supervisor(store) if worker else None
     if supervisor is not None:
         supervisor.start()
     try:
         threading.Thread(target=warm, name="warming", daemon=True).start()
-        Server(create_app(store)).run(sockets=[listener])
+        server.run(sockets=[listener])
     finally:
         if supervisor is not None:
             supervisor.stop(store.settings.shutdown_s)
@@ -121,9 +133,3 @@ def _write_private(path: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     partial.replace(path)
-
-
-def stop_on_signals(stop: threading.Event) -> None:
-    """Set the event when the process is asked to end."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())

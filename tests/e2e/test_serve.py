@@ -65,7 +65,7 @@ class Running:
         """End it and return which of its processes are still there."""
         below = descendants(self.process.pid)
         self.process.send_signal(number)
-        self.process.wait(60)
+        assert self.process.wait(60) == 0, (self.data / "log").read_text()[-2000:]
         self.log.close()
         return [pid for pid in below if Path(f"/proc/{pid}").exists() and "service.cli" in _command_line(pid)]
 
@@ -96,7 +96,6 @@ def test_a_first_start_makes_a_private_key_and_says_where_to_sign_in(running: Ru
     assert httpx.get(f"{running.address}/api/v1/searches", trust_env=False).status_code == 401
 
 
-@pytest.mark.chaos
 def test_a_dataset_is_made_though_the_worker_is_killed_and_a_signal_ends_everything(running: Running) -> None:
     with Client(running.address, running.key) as client:
         (worker,) = running.workers()
