@@ -6,16 +6,17 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import RowMapping
 
-from search.objectives import Constraint, Objective
+from search.objectives import HALF_INTERVAL, Constraint, Objective
 from search.pareto import front, hypervolume, ranks
 from service.store import Store
-from service.stores import evaluations
+from service.stores import evaluations, searches
+from service.stores.evaluations import ERROR_OF
 
 KEPT_SEARCHES = 256
 MARGIN = 0.1
@@ -29,6 +30,11 @@ RANKED = 2_000
 class Points:
     """The scored architectures of a search: ids, origins and metrics by name (NaN where a score is
     missing).
+
+    Attributes:
+        errors: standard errors by metric, 0 where none is known.
+        measured: what was measured on the device once the search had ended, by id and metric.
+        front_id: of the stored front, from which `measured` comes; None while there is none.
     """
 
     ids: tuple[str, ...] = ()
@@ -37,11 +43,28 @@ class Points:
     metrics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     baselines: tuple[int, ...] = ()
     last: int = 0
+    errors: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    front_id: str | None = None
 
     def column(self, metric: str) -> NDArray[np.float64]:
         """Return the metric of every point (N,), NaN where it is missing."""
         found = self.metrics.get(metric)
         return np.full(len(self.ids), np.nan) if found is None else found
+
+    def error(self, metric: str) -> NDArray[np.float64]:
+        """Return the metric's standard error at every point (N,), 0 where it is not known."""
+        found = self.errors.get(metric)
+        return np.zeros(len(self.ids)) if found is None else found
+
+    def known(self, metric: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return (N,) values and standard errors, what was measured in place of what was predicted."""
+        values, errors = self.column(metric).copy(), self.error(metric).copy()
+        place = {identifier: index for index, identifier in enumerate(self.ids)} if self.measured else {}
+        for identifier, found in self.measured.items():
+            if metric in found and identifier in place:
+                values[place[identifier]], errors[place[identifier]] = found[metric], 0.0
+        return values, errors
 
 
 @dataclass(frozen=True)
@@ -53,13 +76,14 @@ class Ranking:
     violations: NDArray[np.float64]
     front: NDArray[np.intp]
     neighbours: NDArray[np.intp]
+    """Dominated ones near the front, then those that measuring showed to miss a constraint."""
     nearest: NDArray[np.intp]
     ranks: Mapping[int, int]
     reference: tuple[float, ...] | None
     hypervolume: float
 
 
-Asked = tuple[str, int, tuple[Objective, ...], tuple[Constraint, ...]]
+Asked = tuple[str, int, str | None, tuple[Objective, ...], tuple[Constraint, ...]]
 
 
 class Fronts:
@@ -77,8 +101,12 @@ class Fronts:
             known = self._known.get(search_id, Points())
         with self._store.database.read() as tx:
             rows = evaluations.compact(tx, search_id, known.last)
+            stored = searches.front_id(tx, search_id)
+            document = None if stored == known.front_id else searches.front(tx, search_id)
         if rows:
             known = _extended(known, rows)
+        if document is not None:
+            known = replace(known, front_id=document[0], measured=_measured(document[1]))
         with self._lock:
             self._known[search_id] = known
             self._known.move_to_end(search_id)
@@ -91,7 +119,7 @@ class Fronts:
     ) -> Ranking:
         """Return the front of the search's points, computed once for as long as no evaluation is added."""
         points = self.points(search_id)
-        asked = (search_id, points.last, tuple(objectives), tuple(constraints))
+        asked = (search_id, points.last, points.front_id, tuple(objectives), tuple(constraints))
         with self._lock:
             known = self._ranked.get(asked)
         if known is None:
@@ -113,21 +141,30 @@ def rank(points: Points, objectives: Sequence[Objective], constraints: Sequence[
     best = feasible[front(costs[feasible])] if len(feasible) else feasible
     best = best[np.lexsort(costs[best].T[::-1])]
     near = _neighbours(costs, feasible, best)
+    disproved = _disproved(points, scored & (violations > 0))
     misses = np.flatnonzero(scored & (violations > 0))
     nearest = misses[np.argsort(violations[misses], kind="stable")][:NEAREST] if not len(best) else misses[:0]
     reference = _reference(costs[scored], objectives, constraints)
     corner = None if reference is None else [o.to_cost(v) for o, v in zip(objectives, reference, strict=True)]
     volume = 0.0 if corner is None or not len(best) else hypervolume(costs[best], corner)
-    return Ranking(
-        points, costs, violations, best, near, nearest, _ranks(costs, best, near), reference, volume
-    )
+    ranks_of = _ranks(costs, best, near)
+    near = np.concatenate([near, disproved])
+    return Ranking(points, costs, violations, best, near, nearest, ranks_of, reference, volume)
 
 
 def _extended(known: Points, rows: Sequence[RowMapping]) -> Points:
     ok = [(row, json.loads(row["metrics"])) for row in rows if row["state"] == "ok"]
-    names = set(known.metrics) | {name for _, metrics in ok for name in metrics}
+    every = {name for _, metrics in ok for name in metrics}
+    names = set(known.metrics) | {name for name in every if not name.startswith(ERROR_OF)}
+    doubtful = set(known.errors) | {
+        name.removeprefix(ERROR_OF) for name in every if name.startswith(ERROR_OF)
+    }
     fresh = {
         name: np.array([metrics.get(name, np.nan) for _, metrics in ok], dtype=np.float64) for name in names
+    }
+    unsure = {
+        name: np.array([metrics.get(ERROR_OF + name, 0.0) for _, metrics in ok], dtype=np.float64)
+        for name in doubtful
     }
     first = len(known.ids)
     marked = tuple(first + i for i, (row, _) in enumerate(ok) if row["origin"].startswith("baseline:"))
@@ -138,17 +175,35 @@ def _extended(known: Points, rows: Sequence[RowMapping]) -> Points:
         {name: np.concatenate([known.column(name), fresh[name]]) for name in names},
         known.baselines + marked,
         rows[-1]["number"],
+        {name: np.concatenate([known.error(name), unsure[name]]) for name in doubtful},
+        known.measured,
+        known.front_id,
     )
+
+
+def _measured(document: str) -> dict[str, dict[str, float]]:
+    """Return what a stored front's members measured on the device, by id and metric."""
+    found: dict[str, dict[str, float]] = json.loads(document).get("measured_ids", {})
+    return found
+
+
+def _disproved(points: Points, missing: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return the points that were on the front until they were measured, baselines left out."""
+    found = (
+        [i for i in np.flatnonzero(missing) if points.ids[i] in points.measured] if points.measured else []
+    )
+    return np.array([i for i in found if i not in points.baselines], dtype=np.intp)
 
 
 def _violations(points: Points, constraints: Sequence[Constraint]) -> NDArray[np.float64]:
     total = np.zeros(len(points.ids))
     for constraint in constraints:
         low, high = constraint.interval
-        values = points.column(constraint.metric)
-        for bound, missed in ((low, values < low), (high, values > high)):
+        values, errors = points.known(constraint.metric)
+        reach = HALF_INTERVAL * errors if constraint.certain else np.zeros(len(values))
+        for bound, short in ((low, low - (values - reach)), (high, values + reach - high)):
             if np.isfinite(bound):
-                total += np.where(missed, np.abs(values - bound) / max(abs(bound), 1e-12), 0.0)
+                total += np.where(short > 0, short / max(abs(bound), 1e-12), 0.0)
         total += np.where(np.isnan(values), np.inf, 0.0)
     return total
 

@@ -48,7 +48,10 @@ def constraints_of(spec: Mapping[str, Any], wanted: str | None = None) -> tuple[
     """
     if wanted is None:
         return tuple(
-            Constraint(e["metric"], upper=e.get("upper"), lower=e.get("lower")) for e in spec["constraints"]
+            Constraint(
+                e["metric"], upper=e.get("upper"), lower=e.get("lower"), certain=bool(e.get("certain"))
+            )
+            for e in spec["constraints"]
         )
     return tuple(parse_bound(text, "query/constraints") for text in wanted.split(",") if text)
 

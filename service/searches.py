@@ -218,7 +218,7 @@ def _check_objectives(request: NewSearch) -> None:
             faults.append(Pointed(f"/objectives/{index}", str(error)))
     for index, bound in enumerate(request.constraints):
         try:
-            Constraint(bound.metric, upper=bound.upper, lower=bound.lower)
+            Constraint(bound.metric, upper=bound.upper, lower=bound.lower, certain=bound.certain)
         except SearchError as error:
             faults.append(Pointed(f"/constraints/{index}", str(error)))
     if len(set(request.objectives)) < len(request.objectives):

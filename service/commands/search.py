@@ -21,6 +21,9 @@ def submit(
     supernet: Annotated[str, typer.Argument(help="Id of a supernet, trained or in training.")],
     objective: Annotated[list[str], typer.Option(help="A metric; repeat for more.")] = ["ap", "macs"],  # noqa: B006
     constraint: Annotated[list[str], typer.Option(help="metric<=value or metric>=value; repeat.")] = [],  # noqa: B006
+    certain: Annotated[
+        bool, typer.Option(help="Hold bounds by the end of the metric's 90 % interval, not by its value.")
+    ] = False,
     device: Annotated[str | None, typer.Option(help="Kind of device, for latency.")] = None,
     strategy: Annotated[str | None, typer.Option(help="How to choose; the default if unset.")] = None,
     evaluations: Annotated[int, typer.Option(min=1, help="Architectures to score.")] = 64,
@@ -35,7 +38,7 @@ def submit(
     """Queue a search and print its id."""
     spec: dict[str, Any] = {
         "objectives": objective,
-        "constraints": [_bound(text) for text in constraint],
+        "constraints": [{**_bound(text), "certain": certain} for text in constraint],
         "devices": [] if device is None else [{"kind": device}],
         "budget": {"evaluations": evaluations},
         "seed": seed,

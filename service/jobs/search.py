@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
 
+from evaluators.score import Score
 from search.baselines import Baseline, baselines
 from search.budget import Budget
 from search.errors import Infeasible, SearchError, WorkerFailed
 from search.evaluation import Evaluation
 from search.execution import Executor
 from search.loop import search
+from search.objectives import Constraint
 from search.problem import Problem
 from search.result import Outside, ParetoFront
 from search.strategy import Strategy, load
@@ -32,6 +34,8 @@ from service.stores.evaluations import NewEvaluation
 from service.work import JobFailed, Outcome, TryAgain, Work
 
 log = structlog.get_logger("search")
+VERIFICATIONS = 4
+"""Rounds of measuring the front, each of what took the place of members that measured beyond a bound."""
 
 
 @dataclass
@@ -143,8 +147,7 @@ def finish(
     pace: Pace,
 ) -> Outcome:
     """Measure the front on the device, store it as an immutable record, and say how the search went."""
-    front = ParetoFront.of(problem, history, outside=outside)
-    measured = measure_front(work, bench, front)
+    front, measured = verified_front(work, bench, problem, history, outside)
     failed = sum(evaluation.state == "failed" for evaluation in history)
     front_id = new_id()
     document = json.loads(front.to_json())
@@ -152,6 +155,7 @@ def finish(
         "id": front_id,
         "search_id": work.job.id,
         "measured": measured,
+        "measured_ids": _by_id(work, measured),
         "provenance": _provenance(bench),
     }
     with work.write() as tx:
@@ -167,6 +171,50 @@ def finish(
     return Outcome(state, result | pace.result() | {"infeasible": _nearest(problem, history, front)})
 
 
+def verified_front(
+    work: Work,
+    bench: Bench,
+    problem: Problem,
+    history: Sequence[Evaluation],
+    outside: Sequence[Outside],
+) -> tuple[ParetoFront, dict[str, Any]]:
+    """Return the front without what measured beyond a bound, and the measured scores by key.
+
+    What comes onto the front in place of such members is measured too, in at most `VERIFICATIONS` rounds.
+    """
+    beyond: set[str] = set()
+    measured: dict[str, Any] = {}
+    for _ in range(VERIFICATIONS):
+        kept = [entry for entry in history if entry.key not in beyond]
+        front = ParetoFront.of(problem, kept, outside=outside)
+        measured |= measure_front(work, bench, front)
+        found = {entry.key for entry in front.members if breaks(problem.constraints, measured, entry.key)}
+        beyond |= found
+        if not found:
+            break
+    return replace(front, members=tuple(e for e in front.members if e.key not in beyond)), measured
+
+
+def breaks(constraints: Sequence[Constraint], measured: Mapping[str, Any], key: str) -> bool:
+    """Return whether what was measured of an architecture misses a bound, whatever was predicted."""
+    scores = [Score.from_record(record) for record in measured.get(key, ())]
+    return any(
+        entry.violation(score.value) > 0
+        for entry in constraints
+        for score in scores
+        if score.metric == entry.metric
+    )
+
+
+def _by_id(work: Work, measured: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Return the measured values by evaluation's id and metric."""
+    if not measured:
+        return {}
+    with work.store.database.read() as tx:
+        ids = {entry.key: entry.id for entry in evaluations.history(tx, work.job.id)}
+    return {ids[key]: {score["metric"]: score["value"] for score in found} for key, found in measured.items()}
+
+
 def measure_front(work: Work, bench: Bench, front: ParetoFront) -> dict[str, Any]:
     """Measure the front's members and the baselines on the device, store their scores, return the labels
     by key.
@@ -179,9 +227,10 @@ def measure_front(work: Work, bench: Bench, front: ParetoFront) -> dict[str, Any
     with work.store.database.read() as tx:
         stored = {entry.key: entry.id for entry in evaluations.history(tx, work.job.id)}
         done = evaluations.scores_after(tx, list(stored.values()))
-    left = [entry for entry in members.values() if not done[stored[entry.key]]]
+    labels = {key: [s for s in done[stored[key]] if s["source"] == "measured"] for key in members}
+    labels = {key: scores for key, scores in labels.items() if scores}
+    left = [entry for entry in members.values() if entry.key not in labels]
     found = measured_scores(work, bench, [entry.architecture for entry in left])
-    labels = {}
     with work.write() as tx:
         for entry, scores in zip(left, found, strict=False):
             labels[entry.key] = [score.to_record() for score in scores]

@@ -19,6 +19,9 @@ class ConstraintSpec(Request):
     metric: Metric
     upper: float | None = Field(None, ge=-MAX_FLOAT, le=MAX_FLOAT)
     lower: float | None = Field(None, ge=-MAX_FLOAT, le=MAX_FLOAT)
+    certain: bool = Field(
+        False, description="whether the whole 90 % interval of the metric must lie within the bounds"
+    )
 
     @model_validator(mode="after")
     def _some_bound(self) -> ConstraintSpec:

@@ -73,7 +73,9 @@ class FrontView(View):
     objectives: list[AxisView]
     constraints: list[dict[str, Any]]
     points: list[PointView]
-    neighbours: list[PointView] = Field(description="dominated points nearest to the front")
+    neighbours: list[PointView] = Field(
+        description="dominated points nearest to the front, and former members that measured beyond a bound"
+    )
     baselines: list[PointView]
     nearest: list[PointView] = Field(description="when nothing is feasible: those that miss by least")
     hypervolume: float

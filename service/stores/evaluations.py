@@ -12,8 +12,12 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 from service.database import insert_new, read_clock
 from service.identifiers import new_id
 from service.records import Revisions, StoredEvaluation
+from service.stores import events
 from service.stores.rows import Page, many, one, paged
 from service.tables import architectures, evaluations, extra_scores, searches
+
+ERROR_OF = "stderr:"
+"""Prefix of a metric's standard error among the compact metrics."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,9 @@ def add(tx: Connection, search_id: str, new: NewEvaluation, revisions: Revisions
     remember_architecture(tx, new.key, new.architecture)
     identifier = new_id()
     metrics = {score["metric"]: score["value"] for score in new.scores}
+    metrics |= {
+        ERROR_OF + score["metric"]: score["stderr"] for score in new.scores if score.get("stderr") is not None
+    }
     values = {
         "id": identifier,
         "search_id": search_id,
@@ -112,7 +119,7 @@ def by_ids(tx: Connection, identifiers: Sequence[str]) -> list[StoredEvaluation]
 
 def compact(tx: Connection, search_id: str, after: int = 0) -> Sequence[RowMapping]:
     """Return id, number, origin, state and metrics (JSON text) of the evaluations after a number, in
-    order.
+    order; see `ERROR_OF`.
     """
     wanted = (
         evaluations.c.id,
@@ -126,9 +133,13 @@ def compact(tx: Connection, search_id: str, after: int = 0) -> Sequence[RowMappi
 
 
 def add_score(tx: Connection, evaluation_id: str, score: Mapping[str, Any]) -> None:
-    """Store a score that came after the evaluation: fine-tuned, or measured on the device."""
+    """Store a score that came after the evaluation, fine-tuned or measured on the device, as an event of
+    its search.
+    """
     values = {"id": new_id(), "evaluation_id": evaluation_id, "score": dict(score)}
     tx.execute(insert(extra_scores).values(**values, created_at=read_clock(tx)))
+    search_id = tx.execute(select(evaluations.c.search_id).where(evaluations.c.id == evaluation_id))
+    events.append(tx, str(search_id.scalar_one()), "score", {"id": evaluation_id, "score": dict(score)})
 
 
 def scores_after(tx: Connection, evaluation_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:

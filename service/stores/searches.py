@@ -60,6 +60,12 @@ def store_front(tx: Connection, front_id: str, search_id: str, document: str) ->
     tx.execute(insert(fronts).values(**values))
 
 
+def front_id(tx: Connection, search_id: str) -> str | None:
+    """Return the id of the search's final front, None while there is none."""
+    found = tx.execute(select(fronts.c.id).where(fronts.c.search_id == search_id)).scalar_one_or_none()
+    return None if found is None else str(found)
+
+
 def front(tx: Connection, search_id: str) -> tuple[str, str] | None:
     """Return the id and the JSON document of the search's final front."""
     row = tx.execute(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from sqlalchemy import text
 
 from service.errors import LeaseLost
 from service.fronts import Fronts, rank
+from service.identifiers import new_id
 from service.pareto import constraints_of, objectives_of
 from service.store import Store
 from service.stores import evaluations, jobs, searches
@@ -135,3 +138,32 @@ def test_hot_queries_use_an_index(store: Store, query: str) -> None:
             tx.execute(text("SET LOCAL enable_sort = off"))
             plan = " ".join(str(row[0]) for row in tx.execute(text(f"EXPLAIN {query}")))
             assert "Seq Scan" not in plan and ("Index" in plan or "Bitmap" in plan), plan
+
+
+def test_a_certain_bound_is_held_by_the_end_of_the_interval(store: Store) -> None:
+    scene, fronts = make_search(store), Fronts(store)
+    add(store, scene, [(0.5, 2.0), (0.6, 2.49), (0.7, 3.0)])  # standard errors of 0.01 ms
+    points, objectives = fronts.points(scene.search), objectives_of({"objectives": ["ap", "latency_ms"]})
+    found = {}
+    for certain in (False, True):
+        bound = {"metric": "latency_ms", "upper": 2.5, "certain": certain}
+        ranking = rank(points, objectives, constraints_of({"constraints": [bound]}))
+        found[certain] = sorted(points.numbers[i] for i in ranking.front)
+    assert found == {False: [1, 2], True: [1]}
+
+
+def test_what_measured_beyond_a_bound_leaves_the_front(store: Store) -> None:
+    scene, fronts = make_search(store), Fronts(store)
+    ids = add(store, scene, [(0.5, 2.0), (0.6, 2.4), (0.4, 2.6)])
+    objectives, bounds = (
+        objectives_of({"objectives": ["ap", "latency_ms"]}),
+        constraints_of({}, "latency_ms<=2.5"),
+    )
+    assert len(fronts.ranking(scene.search, objectives, bounds).front) == 2
+    measured = {ids[0]: {"latency_ms": 1.9}, ids[1]: {"latency_ms": 2.7}}
+    with store.database.write() as tx:
+        searches.store_front(tx, new_id(), scene.search, json.dumps({"measured_ids": measured}))
+    after = fronts.ranking(scene.search, objectives, bounds)
+    assert [after.points.ids[i] for i in after.front] == [ids[0]]
+    assert [after.points.ids[i] for i in after.neighbours] == [ids[1]]
+    assert after.violations[1] == pytest.approx(0.08)

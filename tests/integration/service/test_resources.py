@@ -55,6 +55,13 @@ def test_a_latency_objective_brings_its_device_and_a_calibration(http: TestClien
     assert second["device_id"] == first["device_id"] and second["predictor_id"] == first["predictor_id"]
 
 
+def test_certainty_can_be_asked_of_a_bound(http: TestClient, scene: Scene) -> None:
+    bound = {"metric": "macs", "upper": 1e9, "certain": True}
+    body = {"supernet_id": scene.supernet, "objectives": ["ap", "macs"], "constraints": [bound]}
+    made = http.post(f"{API}/searches", json=body).json()
+    assert made["spec"]["constraints"] == [{**bound, "lower": None}]
+
+
 FAULTS = [
     ({"objectives": ["speed"]}, "/objectives/0", "unknown metric"),
     ({"objectives": ["ap", "ap"]}, "/objectives", "once"),
