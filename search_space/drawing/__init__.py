@@ -1,8 +1,8 @@
 """Drawings of architectures as SVG: levels as rows, the coarsest on top; columns by depth."""
 
-from search_space.drawing.picture import draw
+from search_space.drawing.picture import draw, stylesheet
 
 svg = draw
 """The same by the name of what it returns."""
 
-__all__ = ["draw", "svg"]
+__all__ = ["draw", "stylesheet", "svg"]

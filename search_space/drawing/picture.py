@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from html import escape
-from typing import Literal
+from typing import Literal, get_args
 
 from search_space.architecture import Architecture, Node
 from search_space.drawing.labels import FUSIONS, Marker, fusion_symbol, marker, op_labels, sentence, shortened
 from search_space.drawing.layout import BOX_WIDTH, COLUMN, Box, Layout, Row, place
 from search_space.errors import InvalidArchitecture
 
-Theme = Literal["auto", "light", "dark"]
+Theme = Literal["auto", "light", "dark", "page"]
 
 _LIGHT = "--ink:#17191d;--soft:#5b626c;--band:#f3f4f2;--line:#7c858f;--box:#fff;--in:#e9ebe8;--out:#0b5a9d"
 _DARK = "--ink:#e9ebee;--soft:#a4adb9;--band:#1b2027;--line:#7f8a98;--box:#232a33;--in:#2f3742;--out:#74b6ee"
@@ -43,13 +43,14 @@ def draw(architecture: Architecture, *, theme: Theme = "auto") -> str:
 
     Args:
         architecture: to be drawn; readable up to some sixty nodes.
-        theme: light, dark, or as the reader's system prefers.
+        theme: light, dark, as the reader's system prefers, or with no style of its own, for a page that holds
+            `stylesheet` and forbids styles within its text.
 
     Raises:
         InvalidArchitecture: no such theme.
     """
-    if theme not in ("auto", "light", "dark"):
-        raise InvalidArchitecture(f"unknown theme '{theme}'; known: auto, light, dark")
+    if theme not in get_args(Theme):
+        raise InvalidArchitecture(f"unknown theme '{theme}'; known: {', '.join(get_args(Theme))}")
     layout = place(architecture)
     legend, least = _legend(architecture, layout.height + 20)
     width = max(layout.width, least)
@@ -60,7 +61,7 @@ def draw(architecture: Architecture, *, theme: Theme = "auto") -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
         f'height="{height:g}" class="{_ROOT}" role="img" aria-label="{escape(says)}">',
         f"<title>{escape(says)}</title>",
-        f"<style>{_style(theme)}</style>",
+        *([] if theme == "page" else [f"<style>{stylesheet(theme)}</style>"]),
         *(_band(row, width) for row in layout.rows),
         *_edges(architecture, layout),
         *_boxes(architecture, layout),
@@ -70,11 +71,11 @@ def draw(architecture: Architecture, *, theme: Theme = "auto") -> str:
     return "\n".join(parts) + "\n"
 
 
-def _style(theme: Theme) -> str:
-    """Return the rules; a page that marks its root with `data-theme` decides over the system."""
+def stylesheet(theme: Theme = "auto") -> str:
+    """Return the rules of a drawing; a page that marks its root with `data-theme` decides over the system."""
     root = f".{_ROOT}"
     colours = f"{root}{{{_DARK if theme == 'dark' else _LIGHT}}}"
-    if theme == "auto":
+    if theme in ("auto", "page"):
         colours += f"@media (prefers-color-scheme:dark){{{root}{{{_DARK}}}}}"
         for name, values in (("light", _LIGHT), ("dark", _DARK)):
             colours += f':root[data-theme="{name}"] {root}{{{values}}}'

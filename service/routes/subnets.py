@@ -23,6 +23,8 @@ router = APIRouter(tags=["subnets"], route_class=StrictRoute)
 MOST_COMPARED = 8
 SVG: Responses = {200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}}
 Suffix = Literal["json", "svg"]
+DRAWING_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
+"""A drawing opened on its own carries its rules within it, and nothing that runs."""
 
 
 @router.get("/searches/{search_id}/subnets", responses=REFUSALS, operation_id="list_subnets")
@@ -70,7 +72,7 @@ def graph(subnet_id: Id, suffix: Suffix, caller: CallerDep, store: StoreDep) -> 
         document = subnets.architecture(tx, subnets.require(tx, caller.owner, subnet_id))
     if suffix == "json":
         return Response(document, media_type="application/json")
-    return Response(_drawn(document), media_type="image/svg+xml")
+    return Response(_drawn(document), headers=DRAWING_HEADERS, media_type="image/svg+xml")
 
 
 @router.get("/compare", responses=REFUSALS, operation_id="compare")

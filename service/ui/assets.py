@@ -6,7 +6,7 @@ import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,8 +15,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from search_space.drawing import stylesheet
+
 FOLDER = Path(__file__).parent / "static"
 PLOTLY = "plotly.min.js"
+DRAWING = "drawing.css"
 MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -89,10 +92,14 @@ class Assets:
         return Response(asset.zipped if zipped else asset.content, 200, headers, asset.media_type)
 
 
+@cache
 def load() -> Assets:
-    """Return the files of this package and plotly's own bundle, read from its distribution."""
+    """Return the files of this package, the rules of drawings, and plotly's own bundle, read from its
+    distribution.
+    """
     found = {
         path.name: Asset(path.name, path.read_bytes()) for path in sorted(FOLDER.iterdir()) if path.is_file()
     }
     bundle = files("plotly").joinpath("package_data", PLOTLY)
-    return Assets(found | {PLOTLY: Asset(PLOTLY, bundle.read_bytes())})
+    rules = Asset(DRAWING, stylesheet().encode())
+    return Assets(found | {DRAWING: rules, PLOTLY: Asset(PLOTLY, bundle.read_bytes())})

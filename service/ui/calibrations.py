@@ -89,7 +89,6 @@ def example(space: Mapping[str, Any]) -> tuple[str, Architecture] | None:
     """Return a published neck of the space to show shares of, by name; None where it has none."""
     try:
         known = Space.load(space)
-        name, genotype = next(iter(known.baselines().items()))
-        return name, known.architecture(genotype)
-    except (SearchSpaceError, StopIteration):
+        return next(((name, known.architecture(gene)) for name, gene in known.baselines().items()), None)
+    except SearchSpaceError:
         return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from search_space.architecture import Architecture, Edge, Node
+from search_space.drawing import draw
 from search_space.op import Op
 
 
@@ -48,11 +49,9 @@ def differences(before: Architecture, after: Architecture) -> list[Change]:
 
 def drawing(architecture: Architecture) -> Markup:
     """Return the topology as SVG that may stand in a page: it is made by this program, from numbers and names
-    that an architecture has checked.
+    that an architecture has checked. Its rules stand in the page's own stylesheets.
     """
-    from search_space.drawing import svg
-
-    return Markup(svg(architecture))
+    return Markup(draw(architecture, theme="page"))
 
 
 def _place(change: Change) -> tuple[int, int]:

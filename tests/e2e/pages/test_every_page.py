@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
@@ -72,6 +73,15 @@ def test_page(visit: Visitor, addresses: dict[str, str], name: str) -> None:
     settle(visit, addresses[name])
     visit.shoot(f"{name}-phone")
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_no_page_runs_or_styles_what_stands_in_its_text(site: Site, addresses: dict[str, str]) -> None:
+    headers = {"Authorization": f"Bearer {site.seeded.key}", "Accept": "text/html"}
+    for path in addresses.values():
+        answer = httpx.get(site.address + path, headers=headers)
+        assert answer.status_code == 200
+        assert "unsafe" not in answer.headers["content-security-policy"]
+        assert not re.search(r"<style|\sstyle=|<script(?![^>]* src=)|\son\w+=", answer.text)
 
 
 @pytest.mark.parametrize("path", ["/searches/01977b6e-3f60-7cc3-9d6c-5f9a3b1c2d4e", "/subnets/not-an-id"])

@@ -7,7 +7,7 @@ import pytest
 
 from search_space import reference
 from search_space.architecture import Architecture, Edge, Input, Node
-from search_space.drawing import draw
+from search_space.drawing import draw, stylesheet
 from search_space.drawing.labels import marker, op_labels, sentence, shortened
 from search_space.drawing.layout import BOX_WIDTH, place
 from search_space.errors import InvalidArchitecture
@@ -86,6 +86,8 @@ def test_themes() -> None:
     assert "@media (prefers-color-scheme:dark)" in auto and ':root[data-theme="dark"]' in auto
     light, dark = draw(architecture, theme="light"), draw(architecture, theme="dark")
     assert "prefers-color-scheme" not in light + dark and light != dark
+    bare = draw(architecture, theme="page")
+    assert "<style" not in bare and f"<style>{stylesheet()}</style>" in auto
     with pytest.raises(InvalidArchitecture, match="unknown theme 'blue'"):
         draw(architecture, theme="blue")  # type: ignore[arg-type]
 
