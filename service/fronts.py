@@ -133,12 +133,16 @@ class Fronts:
 
 
 def rank(points: Points, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> Ranking:
-    """Return the front of the points and what lies about it."""
-    costs = np.stack([entry.sign * points.column(entry.metric) for entry in objectives], axis=1)
+    """Return the front of the points and what lies about it.
+
+    Once some were measured, the front is that of the measured ones: a prediction beats no measurement.
+    """
+    costs = np.stack([entry.sign * points.known(entry.metric)[0] for entry in objectives], axis=1)
     violations = _violations(points, constraints)
     scored = ~np.isnan(costs).any(axis=1)
     feasible = np.flatnonzero(scored & (violations == 0))
-    best = feasible[front(costs[feasible])] if len(feasible) else feasible
+    judged = _judged(points, objectives, feasible)
+    best = judged[front(costs[judged])] if len(judged) else judged
     best = best[np.lexsort(costs[best].T[::-1])]
     near = _neighbours(costs, feasible, best)
     disproved = _disproved(points, scored & (violations > 0))
@@ -185,6 +189,14 @@ def _measured(document: str) -> dict[str, dict[str, float]]:
     """Return what a stored front's members measured on the device, by id and metric."""
     found: dict[str, dict[str, float]] = json.loads(document).get("measured_ids", {})
     return found
+
+
+def _judged(points: Points, objectives: Sequence[Objective], feasible: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the feasible points that were measured by an objective, all of them where none was."""
+    wanted = {entry.metric for entry in objectives}
+    measured = {identifier for identifier, found in points.measured.items() if wanted & found.keys()}
+    kept = [i for i in feasible if points.ids[i] in measured] if measured else []
+    return np.array(kept, dtype=np.intp) if kept else feasible
 
 
 def _disproved(points: Points, missing: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -178,9 +178,10 @@ def verified_front(
     history: Sequence[Evaluation],
     outside: Sequence[Outside],
 ) -> tuple[ParetoFront, dict[str, Any]]:
-    """Return the front without what measured beyond a bound, and the measured scores by key.
+    """Return the front by what was measured, and the measured scores by key.
 
-    What comes onto the front in place of such members is measured too, in at most `VERIFICATIONS` rounds.
+    What measured beyond a bound, or behind another member, leaves it. What comes onto the front in place
+    of the former is measured too, in at most `VERIFICATIONS` rounds.
     """
     beyond: set[str] = set()
     measured: dict[str, Any] = {}
@@ -192,7 +193,15 @@ def verified_front(
         beyond |= found
         if not found:
             break
-    return replace(front, members=tuple(e for e in front.members if e.key not in beyond)), measured
+    kept = [_with_measured(entry, measured) for entry in front.members if entry.key not in beyond]
+    settled = ParetoFront.of(problem.at(front.reference), kept, rank_correlation=front.rank_correlation)
+    return replace(front, members=settled.members, hypervolume=settled.hypervolume), measured
+
+
+def _with_measured(entry: Evaluation, measured: Mapping[str, Any]) -> Evaluation:
+    """Return the evaluation with what was measured in front of what was predicted."""
+    scores = tuple(Score.from_record(record) for record in measured.get(entry.key, ()))
+    return replace(entry, scores=scores + entry.scores)
 
 
 def breaks(constraints: Sequence[Constraint], measured: Mapping[str, Any], key: str) -> bool:

@@ -167,3 +167,17 @@ def test_what_measured_beyond_a_bound_leaves_the_front(store: Store) -> None:
     assert [after.points.ids[i] for i in after.front] == [ids[0]]
     assert [after.points.ids[i] for i in after.neighbours] == [ids[1]]
     assert after.violations[1] == pytest.approx(0.08)
+
+
+def test_a_measured_front_is_that_of_the_measurements(store: Store) -> None:
+    scene, fronts = make_search(store), Fronts(store)
+    ids = add(store, scene, [(0.50, 2.0), (0.51, 2.1), (0.6, 3.0), (0.595, 2.98)])
+    objectives = objectives_of({"objectives": ["ap", "latency_ms"]})
+    assert len(fronts.ranking(scene.search, objectives, ()).front) == 4
+    measured = {ids[0]: {"latency_ms": 2.2}, ids[1]: {"latency_ms": 2.1}, ids[2]: {"latency_ms": 3.1}}
+    with store.database.write() as tx:
+        searches.store_front(tx, new_id(), scene.search, json.dumps({"measured_ids": measured}))
+    after = fronts.ranking(scene.search, objectives, ())
+    assert {after.points.ids[i] for i in after.front} == {ids[1], ids[2]}, "a prediction beats no measurement"
+    by_accuracy = fronts.ranking(scene.search, objectives_of({"objectives": ["ap"]}), ())
+    assert [by_accuracy.points.ids[i] for i in by_accuracy.front] == [ids[2]]
