@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
+from service.answers import Answers
 from service.errors import Forbidden, TooMany, Unauthorized
 from service.fronts import Fronts
 from service.store import Store
@@ -129,16 +130,22 @@ def _same_origin(request: Request) -> None:
         raise Forbidden("a signed-in browser may change things from this service's own pages only")
 
 
-def get_store(request: Request) -> Store:
+async def get_store(request: Request) -> Store:
     """Return the application's store."""
     store: Store = request.app.state.store
     return store
 
 
-def get_fronts(request: Request) -> Fronts:
+async def get_fronts(request: Request) -> Fronts:
     """Return the application's memory of fronts."""
     fronts: Fronts = request.app.state.fronts
     return fronts
+
+
+async def get_answers(request: Request) -> Answers:
+    """Return the application's memory of the fronts that it has sent."""
+    answers: Answers = request.app.state.answers
+    return answers
 
 
 def needs_scope(scope: str) -> Callable[[Caller], Caller]:
@@ -151,6 +158,7 @@ def needs_scope(scope: str) -> Callable[[Caller], Caller]:
     return demand
 
 
+AnswersDep = Annotated[Answers, Depends(get_answers)]
 CallerDep = Annotated[Caller, Depends(authenticate)]
 FrontsDep = Annotated[Fronts, Depends(get_fronts)]
 StoreDep = Annotated[Store, Depends(get_store)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 
 BUSY_TIMEOUT_MS = 30_000
 
@@ -18,7 +20,9 @@ class Database:
 
     def __init__(self, url: str, *, pool: int = 10) -> None:
         self.engine = _sqlite_engine(url, pool) if url.startswith("sqlite") else _postgres_engine(url, pool)
-        self._writing = self.engine.execution_options(neckline_begin="IMMEDIATE")
+        self._durable = self.engine.execution_options(neckline_begin="IMMEDIATE", neckline_durable=True)
+        self._soft = self.engine.execution_options(neckline_begin="IMMEDIATE", neckline_durable=False)
+        self._turn = threading.Lock()
 
     @property
     def is_sqlite(self) -> bool:
@@ -32,10 +36,32 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Yield a connection inside a transaction that is committed at the end, or rolled back."""
-        with self._writing.connect() as connection, connection.begin():
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        """Yield a connection inside a transaction that is committed at the end, or rolled back.
+
+        Args:
+            durable: wait until the disk has it. Without, a loss of power (not a crash of the process) may
+                undo it, but never while it keeps a later durable transaction: the log is written in order.
+        """
+        engine = self._durable if durable else self._soft
+        with self._alone(), engine.connect() as connection, connection.begin():
             yield connection
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let the threads of this process write to SQLite in turns: SQLite itself lets writers wait by
+        sleeping ever longer.
+        """
+        if not self.is_sqlite:
+            yield
+            return
+        if not self._turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            late = TimeoutError(f"another thread has been writing for {BUSY_TIMEOUT_MS} ms")
+            raise OperationalError("BEGIN IMMEDIATE", None, late)
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         """Close every connection."""
@@ -92,14 +118,25 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    kind = connection.get_execution_options().get("neckline_begin", "DEFERRED")
+    options = connection.get_execution_options()
+    kind = options.get("neckline_begin", "DEFERRED")
+    if kind == "IMMEDIATE":
+        level = "FULL" if options["neckline_durable"] else "NORMAL"
+        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
     connection.exec_driver_sql(f"BEGIN {kind}")
 
 
+def _begin_postgres(connection: Connection) -> None:
+    if connection.get_execution_options().get("neckline_durable") is False:
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+
 def _postgres_engine(url: str, pool: int) -> Engine:
-    return create_engine(
+    engine = create_engine(
         _with_driver(url), pool_size=pool, max_overflow=50, pool_pre_ping=True, pool_timeout=30
     )
+    event.listen(engine, "begin", _begin_postgres)
+    return engine
 
 
 def _with_driver(url: str) -> Any:

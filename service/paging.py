@@ -38,7 +38,7 @@ class Paging:
         return kept, _encode([getattr(kept[-1], name) for name in position], self.bound_to)
 
 
-def paging(
+async def paging(
     request: Request,
     page_size: Annotated[int, Query(ge=1, le=1000, description="most items in one answer")] = 50,
     page_token: Annotated[

@@ -120,17 +120,17 @@ async def _fingerprint(request: Request) -> str:
 
 
 def _begin(store: Store, owner: str, key: str, fingerprint: str) -> idempotency.Reply | str:
-    with store.database.write() as tx:
+    with store.database.write(durable=False) as tx:
         return idempotency.begin(tx, owner, key, fingerprint)
 
 
 def _release(store: Store, owner: str, key: str) -> None:
-    with store.database.write() as tx:
+    with store.database.write(durable=False) as tx:
         idempotency.release(tx, owner, key)
 
 
 def _end(store: Store, owner: str, key: str, response: Response) -> None:
-    with store.database.write() as tx:
+    with store.database.write(durable=False) as tx:
         if response.status_code >= 400:
             idempotency.release(tx, owner, key)
             return
@@ -148,7 +148,7 @@ def _replayed(reply: idempotency.Reply, fingerprint: str) -> Response:
     return Response(reply.body, reply.status or 200, headers=headers)
 
 
-def fresh_id(request: Request) -> str:
+async def fresh_id(request: Request) -> str:
     """Return the id for what this request makes: the same one for a retry with the same idempotency key."""
     known: str | None = getattr(request.state, "fresh_id", None)
     return known or new_id()

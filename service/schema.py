@@ -107,7 +107,10 @@ def _backup_postgres(database: Database, target: Path) -> None:
             run, capture_output=True, text=True, env={**os.environ, **password}, check=False
         )
     except FileNotFoundError as error:
-        raise Conflict("pg_dump is not on the PATH: install PostgreSQL's client tools") from error
+        raise Conflict(
+            "pg_dump is not on the PATH: install PostgreSQL's client tools, as new as the server, "
+            "or with docker compose: docker compose exec -T postgres pg_dump -U neckline -Fc neckline > FILE"
+        ) from error
     if done.returncode:
         raise Conflict(f"pg_dump failed: {done.stderr.strip()}")
 

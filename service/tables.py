@@ -54,6 +54,7 @@ jobs = Table(
     Column("ended_at", Double),
     Index("ix_jobs_state_kind_priority", "state", "kind", "priority", "queued_at"),
     Index("ix_jobs_owner_started_at", "owner", "started_at"),
+    Index("ix_jobs_owner_state", "owner", "state"),
 )
 
 needs = Table(
@@ -203,6 +204,15 @@ fronts = Table(
     Column("search_id", ID, ForeignKey("searches.id", ondelete="CASCADE"), nullable=False, unique=True),
     Column("document", Text, nullable=False),
     Column("created_at", Double, nullable=False),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("search_id", ID, ForeignKey("searches.id", ondelete="CASCADE"), primary_key=True),
+    Column("revision", Integer, nullable=False),  # how much the search had brought when it was made
+    Column("made_by", String(32), nullable=False),
+    Column("body", Text, nullable=False),
 )
 
 artifacts = Table(

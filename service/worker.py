@@ -9,6 +9,7 @@ hold the same job: one of them can write nothing.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import threading
@@ -16,17 +17,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from structlog.contextvars import bound_contextvars
 
+from service import answers
 from service.errors import LeaseLost, StopRequested
 from service.identifiers import new_id
 from service.jobs import runner
 from service.records import Job, Lease
-from service.states import State
+from service.states import ENDED, State
 from service.store import Store
 from service.stores import jobs, workers
 from service.work import Hold, JobFailed, Outcome, TryAgain, Work
@@ -42,8 +46,29 @@ Ended = Outcome | JobFailed | TryAgain | StopRequested | OperationalError
 
 
 def worker_name() -> str:
-    """Return a name for this process that no other worker has."""
-    return f"{socket.gethostname()[:32]}:{os.getpid()}:{new_id()[-6:]}"
+    """Return a name for this process that no other worker has; it tells `has_died` where the process runs."""
+    return f"{socket.gethostname()[:32]}:{os.getpid()}:{_place()}:{new_id()[-6:]}"
+
+
+def has_died(worker: str | None) -> bool:
+    """Return whether a worker is known to be dead: it ran among this machine's processes, and is not there.
+
+    Of workers on other machines, in other containers, or with names of their own, only their silence tells.
+    """
+    parts = (worker or "").split(":")
+    if len(parts) != 4 or parts[2] != _place() or not parts[1].isdecimal():
+        return False
+    return not Path(f"/proc/{parts[1]}").exists()
+
+
+@cache
+def _place() -> str:
+    """Return a digest of the machine's boot and the process namespace, within which ids mean one process."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        return hashlib.sha256(f"{boot}{Path('/proc/self/ns/pid').readlink()}".encode()).hexdigest()[:10]
+    except OSError:
+        return new_id()[-10:]
 
 
 @dataclass
@@ -105,7 +130,10 @@ class Worker:
             hold.stop.set()
 
     def run_one(self, kinds: tuple[str, ...]) -> bool:
-        """Take one job of these kinds, work on it to its end, and return whether there was one."""
+        """Take one job of these kinds, work on it to its end, and return whether to look for more at once.
+
+        There may be none; and where the database broke off, on a full disk say, it is given time.
+        """
         settings = self._store.settings
         with self._store.database.write() as tx:
             job = jobs.claim(tx, worker=self.name, kinds=kinds, lease_s=settings.lease_s)
@@ -115,17 +143,16 @@ class Worker:
             bound_contextvars(job=job.id, kind=job.kind, attempt=job.attempt, epoch=job.epoch),
             self._held(job) as hold,
         ):
-            self._attempt(Work(job, self._store, hold))
-        return True
+            return self._attempt(Work(job, self._store, hold))
 
     def beat(self) -> None:
         """Renew every lease of this process, and pass on what the beats tell."""
         settings = self._store.settings
-        with self._store.database.write() as tx:
+        with self._store.database.write(durable=False) as tx:
             workers.seen(tx, self.name, {"jobs": sorted(self._holds), "ray_error": self._broken})
         for hold in list(self._holds.values()):
             try:
-                with self._store.database.write() as tx:
+                with self._store.database.write(durable=False) as tx:
                     state = jobs.beat(tx, hold.lease, lease_s=settings.lease_s)
             except LeaseLost:
                 hold.lost.set()
@@ -134,11 +161,13 @@ class Worker:
                 hold.stop.set()
 
     def sweep(self) -> int:
-        """Return to the queue what silent workers hold, and return how many jobs that were."""
+        """Return to the queue what silent and dead workers hold, and return how many jobs that were."""
         attempts = self._store.settings.attempts
         with self._store.database.read() as tx:
             gone = {job.lease: job for job in jobs.lost(tx)}
-            gone |= {job.lease: job for job in self._watch.silent(jobs.held(tx), time.monotonic())}
+            held = jobs.held(tx)
+        gone |= {job.lease: job for job in self._watch.silent(held, time.monotonic())}
+        gone |= {job.lease: job for job in held if has_died(job.worker)}
         swept = 0
         for job in gone.values():
             with self._store.database.write() as tx:
@@ -186,12 +215,15 @@ class Worker:
             with self._holds_lock:
                 del self._holds[job.id]
 
-    def _attempt(self, work: Work) -> None:
+    def _attempt(self, work: Work) -> bool:
         log.info("job.start")
         try:
-            self._finish(work, self._outcome(work))
+            outcome = self._outcome(work)
+            self._finish(work, outcome)
         except LeaseLost as error:
             log.warning("job.lost", reason=str(error))
+            return True
+        return not isinstance(outcome, OperationalError)
 
     def _outcome(self, work: Work) -> Ended:
         """Return how the runner ended; this is the one place that catches every exception."""
@@ -215,12 +247,20 @@ class Worker:
             try:
                 state = self._write_end(work, outcome)
                 log.info("job.end", state=state)
+                if work.job.kind == "search" and state in ENDED:
+                    self._prepare_answer(work.job.id)
                 return
             except OperationalError as error:
                 log.warning("database.unavailable", error=str(error.orig))
                 if time.monotonic() > patience or work.hold.lost.is_set():
                     return
                 time.sleep(self._store.settings.poll_s)
+
+    def _prepare_answer(self, search_id: str) -> None:
+        try:
+            answers.prepare(self._store, search_id)
+        except Exception:  # the search has ended all the same, and whoever asks has the front made then
+            log.exception("answer.unprepared")
 
     def _write_end(self, work: Work, outcome: Ended) -> State:
         with self._store.database.write() as tx:

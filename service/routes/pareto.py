@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from service.callers import CallerDep, FrontsDep, StoreDep
+from service.callers import AnswersDep, CallerDep, FrontsDep, StoreDep
 from service.models.base import Id
 from service.models.subnets import FrontView
 from service.openapi import REFUSALS, Responses
@@ -30,6 +30,7 @@ def get(
     caller: CallerDep,
     store: StoreDep,
     fronts: FrontsDep,
+    answers: AnswersDep,
     objectives: Annotated[
         str | None, Query(max_length=256, description="one to four metrics, by commas")
     ] = None,
@@ -41,11 +42,11 @@ def get(
     """Return the front, its dominated neighbours, the baselines and the hypervolume, as JSON or CSV."""
     with store.database.read() as tx:
         search = require(tx, caller.owner, search_id)
-    front = live_front(store, fronts, search, objectives, constraints)
     if "text/csv" in accept:
+        table = to_csv(live_front(store, fronts, search, objectives, constraints))
         headers = {"Content-Disposition": f'attachment; filename="pareto-{search_id}.csv"'}
-        return Response(to_csv(front), 200, headers, "text/csv; charset=utf-8")
-    return Response(front.model_dump_json(), media_type="application/json")
+        return Response(table, 200, headers, "text/csv; charset=utf-8")
+    return Response(answers.front(search, objectives, constraints), media_type="application/json")
 
 
 @router.get(

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     Update,
     and_,
+    case,
     delete,
     exists,
     func,
@@ -74,7 +75,8 @@ def get(tx: Connection, job_id: str) -> Job | None:
 def claim(tx: Connection, *, worker: str, kinds: Iterable[str], lease_s: float) -> Job | None:
     """Return the next job, leased to this worker, or None when nothing is ready.
 
-    The order: priority, then the owner who holds least and was served longest ago, then age.
+    The order: priority, then what was interrupted (its turn had come), then the owner who holds least and
+    was served longest ago, then age.
     """
     now = read_clock(tx)
     statement = (
@@ -109,10 +111,12 @@ def _next(kinds: Sequence[str]) -> ScalarSelect[Any]:
         select(func.count()).where(other.c.owner == queued.c.owner, other.c.state.in_(HELD)).scalar_subquery()
     )
     served = select(func.max(other.c.started_at)).where(other.c.owner == queued.c.owner).scalar_subquery()
+    begun = case((queued.c.started_at >= queued.c.queued_at, 0), else_=1)
+    fairly = (held, func.coalesce(served, 0.0), queued.c.queued_at, queued.c.id)
     return (
         select(queued.c.id)
         .where(queued.c.state == State.QUEUED, queued.c.kind.in_(kinds), ~waiting)
-        .order_by(queued.c.priority.desc(), held, func.coalesce(served, 0.0), queued.c.queued_at, queued.c.id)
+        .order_by(queued.c.priority.desc(), begun, *fairly)
         .limit(1)
         .with_for_update(skip_locked=True, of=queued)
         .scalar_subquery()

