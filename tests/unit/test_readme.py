@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
-from benchmarks.form import Figure, Results, Target, write
+import pytest
+
+from benchmarks.form import Figure, Results, ResultsError, Target, write
 from benchmarks.machine import Machine
-from benchmarks.readme import README, rendered
+from benchmarks.readme import PAGE, README, page, rendered
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -13,6 +15,7 @@ ROOT = Path(__file__).parent.parent.parent
 def test_the_tables_are_those_of_the_stored_results() -> None:
     text = README.read_text(encoding="utf-8")
     assert rendered(text) == text, "run `python -m benchmarks.readme`"
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `python -m benchmarks.readme`"
 
 
 def test_a_table_shows_value_interval_target_and_verdict(tmp_path: Path) -> None:
@@ -26,6 +29,10 @@ def test_a_table_shows_value_interval_target_and_verdict(tmp_path: Path) -> None
     assert "| ap | 0.5 (0.4 to 0.6) | >= 0.6 | **short** |" in made
     assert "| wait | 2 s |  |  |" in made
     assert "old" not in made
+    alone = rendered("<!-- results:demo wait -->\nold\n<!-- /results -->\n", tmp_path)
+    assert "| wait |" in alone and "| ap |" not in alone
+    with pytest.raises(ResultsError, match="no figure is called hope"):
+        rendered("<!-- results:demo hope -->\n<!-- /results -->\n", tmp_path)
 
 
 def test_links_and_targets_exist() -> None:
