@@ -3,7 +3,8 @@
 Each actor makes its evaluator once; the weights travel once, through the object store. An actor that dies is
 replaced and its architectures tried again, each alone on its actor, so that the next death can be blamed on
 one of them only: an answer and a death may overtake each other on their way. One that was alone in `kills`
-deaths is quarantined: it fails, and the rest goes on.
+deaths is quarantined: it fails, and the rest goes on. When Ray's own process on this machine dies, no new
+actor could ever start and Ray keeps silent about it: the executor looks for itself, and fails.
 """
 
 import os
@@ -16,12 +17,16 @@ from queue import Empty, Queue
 from typing import Any, Self
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RaySystemError
 
 from search.errors import ExecutorClosed, InvalidBudget, WorkerFailed
 from search.execution import Evaluator, Factory, Outcome, evaluated
 from search_space.architecture import Architecture
 
+LOOK_S = 1.0
+"""Without news for so long, look whether Ray itself still lives."""
+QUICK_TO_NOTICE = {"RAY_health_check_period_ms": "1000", "RAY_gcs_rpc_server_reconnect_timeout_s": "20"}
+"""How soon a Ray on this machine notices that one of its own processes is gone."""
 DEPTH = 2
 """Architectures an actor may hold: the one at work and the next, so that it never waits for the driver."""
 
@@ -85,6 +90,7 @@ class RayExecutor:
         address: str | None = None,
     ) -> None:
         self._owns_ray = connect(workers, address)
+        self._node = ray.get_runtime_context().get_node_id()
         self.workers, self.notices = _affordable(workers)
         self._make = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(_Actor).remote
         self._arguments = (factory, attempts, None if weights is None else ray.put(weights))
@@ -155,11 +161,24 @@ class RayExecutor:
 
     def _serve(self) -> None:
         try:
-            while (message := self._inbox.get()) is not None:
+            while (message := self._news()) is not None:
                 self._take(message)
                 self._feed()
         except RayError as error:
             self._fail(f"Ray is gone: {error}")
+
+    def _news(self) -> "_Done | Sequence[Architecture] | int | None":
+        """Return the next message.
+
+        Raises:
+            RaySystemError: none came, and the node that this process belongs to is dead.
+        """
+        while True:
+            try:
+                return self._inbox.get(timeout=LOOK_S)
+            except Empty:
+                if not any(node["Alive"] for node in ray.nodes() if node["NodeID"] == self._node):
+                    raise RaySystemError("its node on this machine died") from None
 
     def _take(self, message: "_Done | Sequence[Architecture] | int") -> None:
         if isinstance(message, _Done):
@@ -234,6 +253,8 @@ def connect(workers: int, address: str | None = None) -> bool:
     if found:
         ray.init(address=found, log_to_driver=False)
         return True
+    for name, value in QUICK_TO_NOTICE.items():
+        os.environ.setdefault(name, value)
     cpus = min(workers, os.cpu_count() or 1)
     ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, configure_logging=False)
     return True
