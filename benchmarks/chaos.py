@@ -69,7 +69,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Report:
-    """What a chaos run came to; `resume_s` are seconds from a worker's death to its job's next result."""
+    """What a chaos run came to; `resume_s` are seconds from the death of a worker, or of its raylet, to the
+    next result of its job in a new attempt; a job that is hit again before counts from the last hit.
+    """
 
     killed: Counter[str]
     unfinished: int
@@ -124,6 +126,7 @@ class _Watch:
     fleet: Fleet
     ids: Sequence[str]
     waiting: dict[str, tuple[float, int]] = field(default_factory=dict)
+    """By job: when it was hit last, and in which attempt."""
     resumed_s: list[float] = field(default_factory=list)
 
     def look(self) -> list[Job] | None:
@@ -138,21 +141,17 @@ class _Watch:
         return found
 
     def _note(self, job: Job) -> None:
-        known = self.waiting.get(job.id)
-        if known is not None and (job.event_count > known[1] and _goes_on(job)):
-            self.resumed_s.append(time.monotonic() - known[0])
-            del self.waiting[job.id]
+        hit_s, attempt = self.waiting.get(job.id, (0.0, job.attempt))
+        if job.attempt > attempt and (job.fruitless == 0 or job.state in ENDED):
+            self.resumed_s.append(time.monotonic() - hit_s)
+        if (job.attempt > attempt and job.fruitless == 0) or job.state in ENDED:
+            self.waiting.pop(job.id, None)
 
-    def mourn(self, worker: str) -> None:
-        """Note that a worker was killed now: its jobs are waited for."""
+    def mourn(self, pid: int) -> None:
+        """Note that a worker, or the Ray below it, was killed now: its jobs are waited for."""
         for job in self.look() or ():
-            if job.worker == worker and job.id not in self.waiting:
-                # reclaimed, leased, running: three events come before the next result
-                self.waiting[job.id] = (time.monotonic(), job.event_count + 3)
-
-
-def _goes_on(job: Job) -> bool:
-    return job.state in ENDED or job.state is State.RUNNING
+            if f":{pid}:" in (job.worker or ""):
+                self.waiting[job.id] = (time.monotonic(), job.attempt)
 
 
 def _kill_at_random(plan: Plan, running: Fleet, watch: _Watch, rng: random.Random) -> Counter[str]:
@@ -171,22 +170,16 @@ def _kill_one(running: Fleet, watch: _Watch, victim: str, rng: random.Random) ->
     """Kill one process of a kind and return whether there was one."""
     if victim == "postgres":
         pid = None if running.postgres is None else running.postgres.get_pid()
-        if pid is not None:
-            kill(pid)
-        return pid is not None
-    if victim in ("actor", "raylet"):
-        words = ("ray::_Actor",) if victim == "actor" else ("raylet/raylet",)
-        pids = [pid for member in running.workers() for pid in member.below(words)]
-        if pids:
-            kill(rng.choice(pids))
-        return bool(pids)
-    chosen = running.members[0] if victim == "api" else rng.choice(running.workers())
-    if chosen.process is None or chosen.process.poll() is not None:
+        return pid is not None and kill(pid)
+    member = running.members[0] if victim == "api" else rng.choice(running.workers())
+    if member.process is None or member.process.poll() is not None:
         return False
-    name = chosen.name
-    kill(chosen.process.pid)
-    if victim == "worker":
-        watch.mourn(name)
+    words = {"actor": ("ray::_Actor",), "raylet": ("raylet/raylet",)}.get(victim)
+    targets = [member.process.pid] if words is None else member.below(words)
+    if not targets or not kill(rng.choice(targets)):
+        return False
+    if victim in ("worker", "raylet"):
+        watch.mourn(member.process.pid)
     return True
 
 
@@ -262,7 +255,12 @@ def measure(*, quick: bool) -> list[Figure]:
         for name, share in (("p50", 0.5), ("p99", 0.99)):
             value = resumed[min(len(resumed) - 1, int(share * len(resumed)))]
             figures.append(
-                Figure(f"kill_to_resume_{name}_s", value, "s", detail=f"{len(resumed)} worker deaths")
+                Figure(
+                    f"kill_to_resume_{name}_s",
+                    value,
+                    "s",
+                    detail=f"{len(resumed)} deaths of workers and raylets that interrupted a search",
+                )
             )
     return figures
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from service import schema
-from service.identifiers import new_id
 from service.processes import descendants
 from service.settings import Settings
 from service.store import Store
@@ -29,18 +28,16 @@ RESTART_S = 0.5
 
 @dataclass
 class Member:
-    """A process that is kept alive: how to start it, and its name as a worker."""
+    """A process that is kept alive, and how to start it."""
 
     kind: str
     command: list[str]
     environment: dict[str, str]
     process: subprocess.Popen[bytes] | None = None
-    name: str = ""
 
     def start(self) -> None:
-        """Start the process under a new name."""
-        self.name = f"{self.kind}-{new_id()[-8:]}"
-        environment = {**os.environ, **self.environment, "NECKLINE_WORKER_NAME": self.name}
+        """Start the process."""
+        environment = {**os.environ, **self.environment}
         log = Path(self.environment["NECKLINE_DATA"]) / f"{self.kind}.log"
         with log.open("ab") as stream:
             self.process = subprocess.Popen(
@@ -94,10 +91,13 @@ class Fleet:
                 member.process.wait()
 
 
-def kill(pid: int) -> None:
-    """End a process at once, if it is there."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
+def kill(pid: int) -> bool:
+    """End a process at once and return whether it was there."""
+    try:
         os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 @contextmanager

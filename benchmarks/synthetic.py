@@ -7,7 +7,6 @@ Used where the service itself is under test: by `benchmarks.chaos`, `benchmarks.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -118,7 +117,7 @@ def main() -> None:
     settings = Settings()
     configure_logging(settings.log_level)
     store = open_store(settings)
-    working = worker(store, os.environ.get("NECKLINE_WORKER_NAME"))
+    working = worker(store)
     signal.signal(signal.SIGTERM, lambda *_: working.stop())
     try:
         working.run()
