@@ -11,7 +11,7 @@ from supernet.data.coco import CocoDetection
 from supernet.data.loader import Letterbox
 from supernet.detection.assignment import Assignment
 from supernet.detection.average_precision import AveragePrecision, Precision
-from supernet.detection.decoding import Detections
+from supernet.detection.decoding import Detections, joined
 from supernet.detector import Detector
 from supernet.training.features import feature_bytes
 
@@ -78,14 +78,17 @@ class Validation:
         loss = sum(float(x) * n for x, n in zip(losses, weights, strict=True)) / max(sum(weights), 1)
         if not precision:
             return Outcome(Precision(0.0, 0.0, None, None, None, 0.0), loss)
-        found = self._task.detect(torch.cat(outputs), assignments[0].points)
-        return Outcome(self.metric.score(found), loss)
+        return Outcome(self.metric.score(self.decoded(outputs, levels)), loss)
+
+    def decoded(self, outputs: Sequence[Tensor], levels: Sequence[int]) -> Detections:
+        """Return the detections in a head's outputs, batch after batch, image after image."""
+        points = self._assigned(tuple(levels))[0].points
+        return joined([self._task.detect(x, points) for x in outputs], [len(x) for x in outputs])
 
     def detections(self, run: Callable[[Features], Tensor], levels: Sequence[int]) -> Detections:
         """Return what `run` finds, image after image."""
-        points = self._assigned(tuple(levels))[0].points
         with torch.no_grad():
-            return self._task.detect(torch.cat([run(features) for features in self.features]), points)
+            return self.decoded([run(features) for features in self.features], levels)
 
     def _assigned(self, levels: tuple[int, ...]) -> list[Assignment]:
         if levels not in self._assignments:

@@ -1,12 +1,19 @@
 """From a head's outputs to detections."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
-from torchvision.ops import batched_nms
 
 from supernet.detection.head import boxes_at
+
+Integers = npt.NDArray[np.int64]
+Singles = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -52,23 +59,89 @@ def decode(outputs: Tensor, points: Tensor, spec: DecodingSpec) -> Detections:
         points: `(N, 4)`, see `head.locations`.
         spec: what counts.
     """
-    classes = outputs.shape[2] - 4
-    logits = outputs[..., :classes].flatten(1)
-    count = min(spec.candidates, logits.shape[1])
-    best, position = logits.topk(count, 1)
-    image, rank = (best.sigmoid() >= spec.least_score).nonzero(as_tuple=True)
-    chosen = position[image, rank]
-    location, labels = chosen // classes, chosen % classes
-    boxes = boxes_at(points[location], outputs[image, location, classes:])
-    scores = best[image, rank].sigmoid()
-    kept = batched_nms(boxes, scores, image * classes + labels, spec.overlap)
-    kept = _most(image, kept, spec.most)
-    return Detections(image[kept], boxes[kept], scores[kept], labels[kept])
+    count, classes = outputs.shape[1], outputs.shape[2] - 4
+    place, scores = _candidates(outputs[..., :classes], spec)
+    entry, label = place // classes, place % classes
+    logarithms = outputs.reshape(-1, classes + 4)[entry.to(outputs.device), classes:].cpu()
+    boxes = boxes_at(points.cpu()[entry % count], logarithms)
+    image = entry // count
+    group = (image * classes + label).numpy()
+    kept = np.flatnonzero(suppress(group, boxes.numpy(), spec.overlap, spec.most))
+    best = torch.from_numpy(kept[rank(image.numpy()[kept]) < spec.most])
+    return Detections(*(x[best].to(outputs.device) for x in (image, boxes, scores, label)))
 
 
-def _most(image: Tensor, kept: Tensor, most: int) -> Tensor:
-    """Return `kept` (best score first) grouped by image, at most `most` of each."""
-    kept = kept[image[kept].argsort(stable=True)]
-    owner = image[kept]
-    first = torch.searchsorted(owner, owner)
-    return kept[torch.arange(len(kept)) - first < most]
+def joined(parts: Sequence[Detections], images: Sequence[int]) -> Detections:
+    """Return the detections of several batches as those of one; `images` counts each batch's images."""
+    starts = [0, *accumulate(images)]
+    image = torch.cat([part.image + start for part, start in zip(parts, starts, strict=False)])
+    rest = (torch.cat([getattr(part, name) for part in parts]) for name in ("boxes", "scores", "labels"))
+    return Detections(image, *rest)
+
+
+def _candidates(logits: Tensor, spec: DecodingSpec) -> tuple[Tensor, Tensor]:
+    """Return the positions `(n,)` and the scores of what is scored well enough, best first in each image.
+
+    Args:
+        logits: `(B, N, classes)`; positions count through them.
+        spec: what counts.
+    """
+    flat = logits.float().reshape(-1).cpu().numpy()
+    bound = math.log(spec.least_score / (1 - spec.least_score)) if 0 < spec.least_score < 1 else -math.inf
+    place = np.flatnonzero(flat >= bound - 1e-3)
+    image = place // (logits.shape[1] * logits.shape[2])
+    place = place[_by_image(image, flat[place], spec.candidates)]
+    scores = torch.from_numpy(flat[place]).sigmoid()
+    kept = scores >= spec.least_score
+    return torch.from_numpy(place)[kept], scores[kept]
+
+
+def _by_image(image: Integers, value: Singles, most: int) -> Integers:
+    """Return the order by image, the largest value first, at most `most` of each image."""
+    if not len(image):
+        return image
+    bits = (value - value.min()).view(np.int32).astype(np.int64)  # of floats >= 0: ordered as they are
+    order = np.argsort(image << 32 | (2**31 - 1 - bits), kind="stable")
+    return order[rank(image[order]) < most]
+
+
+def rank(owner: Integers) -> Integers:
+    """Return the position of each entry among those of the same owner; owners are sorted."""
+    return np.arange(len(owner)) - np.searchsorted(owner, owner)
+
+
+def suppress(group: Integers, boxes: Singles, overlap: float, most: int) -> npt.NDArray[np.bool_]:
+    """Return which boxes stay once those that overlap a better one of their group are removed.
+
+    All groups advance together: a round keeps the best box left in each group, and removes what overlaps
+    it by more than `overlap` (IoU).
+
+    Args:
+        group: (n,); within a group the best comes first.
+        boxes: (n, 4), left, top, right, bottom.
+        overlap: IoU.
+        most: boxes that a group keeps.
+    """
+    kept = np.zeros(len(group), dtype=np.bool_)
+    order = np.argsort(group, kind="stable")
+    owner, sides = group[order], np.ascontiguousarray(boxes[order].T)
+    for _ in range(most):
+        if not len(order):
+            break
+        leads = np.append(True, owner[1:] != owner[:-1])
+        first = np.flatnonzero(leads)
+        kept[order[first]] = True
+        followers = np.diff(np.append(first, len(order)))
+        stays = ~(_iou(sides, np.repeat(sides[:, first], followers, axis=1)) > overlap)
+        left = np.flatnonzero(stays & ~leads)
+        order, owner, sides = order[left], owner[left], sides[:, left]
+    return kept
+
+
+def _iou(sides: Singles, others: Singles) -> npt.NDArray[np.float64]:
+    """Return the IoU `(n,)` of boxes `(4, n)` with others, computed in single precision."""
+    width = np.minimum(sides[2], others[2]) - np.maximum(sides[0], others[0])
+    height = np.minimum(sides[3], others[3]) - np.maximum(sides[1], others[1])
+    shared = np.maximum(width, 0) * np.maximum(height, 0)
+    areas = [(s[2] - s[0]) * (s[3] - s[1]) for s in (sides, others)]
+    return np.asarray(shared / (areas[0] + areas[1] - shared), dtype=np.float64)

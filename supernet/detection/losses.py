@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import generalized_box_iou_loss
 
 from supernet.detection.assignment import Assignment
 from supernet.detection.head import boxes_at
@@ -48,7 +47,7 @@ def label_loss(outputs: Tensor, assignment: Assignment, spec: LossSpec) -> Tenso
     """
     where = assignment.image, assignment.location
     boxes = _boxes(outputs, assignment)
-    box_term = generalized_box_iou_loss(boxes, assignment.boxes[where], reduction="none")
+    box_term = _giou_loss(boxes, assignment.boxes[where])
     logits = outputs[..., : assignment.classes]
     target = torch.zeros_like(logits)
     quality = iou(boxes.detach(), assignment.boxes[where]).clamp(min=spec.least_quality)
@@ -63,7 +62,7 @@ def teacher_loss(outputs: Tensor, teacher: Tensor, assignment: Assignment, spec:
     classes = assignment.classes
     soft = teacher[..., :classes].detach().sigmoid()
     expected = _boxes(teacher.detach(), assignment)
-    box_term = generalized_box_iou_loss(_boxes(outputs, assignment), expected, reduction="sum")
+    box_term = _giou_loss(_boxes(outputs, assignment), expected).sum()
     count = max(len(where[0]), 1)
     return (quality_focal(outputs[..., :classes], soft, spec.focus) + spec.box_weight * box_term) / count
 
@@ -75,6 +74,14 @@ def iou(boxes: Tensor, others: Tensor) -> Tensor:
     shared = (high - low).clamp(min=0).prod(1)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (others[:, 2:] - others[:, :2]).prod(1)
     return shared / (areas - shared).clamp(min=1e-6)
+
+
+def _giou_loss(boxes: Tensor, others: Tensor) -> Tensor:
+    """Return one minus the generalised IoU of each box with the other of the same position, `(P,)`."""
+    from torchvision.ops import generalized_box_iou_loss  # takes seconds; a neck's export does without
+
+    loss: Tensor = generalized_box_iou_loss(boxes, others, reduction="none")
+    return loss
 
 
 def _boxes(outputs: Tensor, assignment: Assignment) -> Tensor:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from faster_coco_eval import COCO as FasterCOCO
+from faster_coco_eval import COCOeval_faster
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -14,7 +16,12 @@ from supernet.data.coco import Category, ImageRecord
 from supernet.detection.average_precision import AveragePrecision, Found
 from supernet.detection.decoding import Detections
 
+KEYS = ("boxes", "labels", "crowd")
 CATEGORIES = (Category(3, "a"), Category(7, "b"), Category(90, "c"))
+
+
+def silent(*_: object) -> None:
+    """Print nothing."""
 
 
 def scene(seed: int, images: int = 30, *, crowd: bool = False) -> tuple[list[ImageRecord], Detections]:
@@ -41,10 +48,10 @@ def scene(seed: int, images: int = 30, *, crowd: bool = False) -> tuple[list[Ima
     )
 
 
-def by_pycocotools(records: list[ImageRecord], detections: Detections) -> list[float]:
-    labels = COCO()
-    labels.dataset = {
-        "images": [{"id": r.id} for r in records],
+def document(records: list[ImageRecord]) -> dict[str, object]:
+    return {
+        "info": {},
+        "images": [{"id": r.id, "width": 128, "height": 128} for r in records],
         "categories": [{"id": c.id, "name": c.name} for c in CATEGORIES],
         "annotations": [
             {
@@ -59,35 +66,78 @@ def by_pycocotools(records: list[ImageRecord], detections: Detections) -> list[f
             for j, b in enumerate(r.boxes.tolist())
         ],
     }
-    rows = [
+
+
+def rows(records: list[ImageRecord], detections: Detections) -> list[dict[str, object]]:
+    columns = (detections.image, detections.boxes.tolist(), detections.scores, detections.labels)
+    return [
         {
             "image_id": records[int(i)].id,
             "category_id": CATEGORIES[int(c)].id,
             "bbox": [b[0], b[1], b[2] - b[0], b[3] - b[1]],
             "score": float(s),
         }
-        for i, b, s, c in zip(
-            detections.image, detections.boxes.tolist(), detections.scores, detections.labels, strict=True
-        )
+        for i, b, s, c in zip(*columns, strict=True)
     ]
+
+
+def by_pycocotools(records: list[ImageRecord], detections: Detections) -> list[float]:
+    labels = COCO()
+    labels.dataset = document(records)
     with contextlib.redirect_stdout(io.StringIO()):
         labels.createIndex()
-        evaluation = COCOeval(labels, labels.loadRes(rows), "bbox")
+        evaluation = COCOeval(labels, labels.loadRes(rows(records, detections)), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
     return [float(value) for value in evaluation.stats[[0, 1, 3, 4]]]
 
 
+def ours(records: list[ImageRecord], detections: Detections) -> list[float | None]:
+    found = AveragePrecision(records, [1.0] * len(records), CATEGORIES).score(detections)
+    return [found.ap, found.ap50, found.small, found.medium]
+
+
 @pytest.mark.parametrize("crowd", [False, True])
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", range(8))
 def test_values_equal_those_of_pycocotools(seed: int, crowd: bool) -> None:
     records, detections = scene(seed, crowd=crowd)
-    precision = AveragePrecision(records, [1.0] * len(records), CATEGORIES).score(detections)
     expected = by_pycocotools(records, detections)
-    ours = [precision.ap, precision.ap50, precision.small, precision.medium]
-    assert ours == pytest.approx(expected, abs=1e-6)
-    assert precision.large is None and 0.1 < precision.ap < 0.9
+    assert ours(records, detections) == pytest.approx(expected, abs=1e-9) and 0.1 < expected[0] < 0.9
+    assert AveragePrecision(records, [1.0] * len(records), CATEGORIES).score(detections).large is None
+
+
+def test_equal_scores_and_equal_boxes_are_matched_in_the_order_of_pycocotools() -> None:
+    records, detections = scene(9)
+    doubled = [
+        ImageRecord(**{**vars(r), "id": 1000 - r.id, **{k: np.repeat(getattr(r, k), 2, 0) for k in KEYS}})
+        for r in records
+    ]
+    rounded = Detections(
+        detections.image, detections.boxes.round(), detections.scores.round(decimals=1), detections.labels
+    )
+    assert ours(doubled, rounded) == pytest.approx(by_pycocotools(doubled, rounded), abs=1e-9)
+
+
+def test_of_an_image_and_class_a_hundred_detections_count() -> None:
+    records, detections = scene(10, images=3)
+    many = Detections(*(x.repeat_interleave(70, 0) for x in vars(detections).values()))
+    spread = Detections(
+        many.image, many.boxes, many.scores * torch.linspace(0.5, 1, len(many.scores)), many.labels
+    )
+    assert ours(records, spread) == pytest.approx(by_pycocotools(records, spread), abs=1e-9)
+
+
+def test_values_equal_those_of_faster_coco_eval() -> None:
+    records, detections = scene(11, images=60, crowd=True)
+    labels = FasterCOCO(print_function=silent)
+    labels.dataset = document(records)
+    labels.createIndex()
+    evaluation = COCOeval_faster(
+        labels, labels.loadRes(rows(records, detections)), "bbox", print_function=silent
+    )
+    evaluation.run()
+    assert ours(records, detections) == pytest.approx([evaluation.stats[i] for i in (0, 1, 3, 4)], abs=1e-9)
 
 
 def test_uniform_weights_give_the_value_itself() -> None:
