@@ -8,11 +8,12 @@ import dataclasses
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
 
+from evaluators.calibration import IMAGES as CALIBRATION_IMAGES
+from evaluators.calibration import calibration_features
 from evaluators.score import Score
-from evaluators.validation import Features, Outcome, Validation, backbone_features
+from evaluators.validation import Outcome, Validation
 from search_space.architecture import Architecture
 from supernet.data.coco import CocoDetection
 from supernet.data.loader import Letterbox, Loader
@@ -20,7 +21,6 @@ from supernet.detector import Detector, DetectorStatistics, load_detector
 from supernet.training.alone import Alone, AloneSpec, inherited, train_alone
 from supernet.training.features import CachedFeatures, FeatureSource, LiveFeatures, feature_bytes
 
-CALIBRATION_BATCH = 32
 ADAPTATION_RATE = 2e-3
 ADAPTATION_COPIES = 2
 FEATURE_BYTES = 1 << 29
@@ -35,7 +35,7 @@ class AccuracyEvaluator:
         dataset_folder: Path | str,
         *,
         images: int | None = None,
-        calibration_images: int = 64,
+        calibration_images: int = CALIBRATION_IMAGES,
     ) -> None:
         """Load the supernet and run its backbone over the first `images` of the split `val`.
 
@@ -46,7 +46,7 @@ class AccuracyEvaluator:
         self.detector: Detector = load_detector(workdir)
         self.validation = Validation(self.detector, CocoDetection.open(dataset_folder, "val"), images)
         self._train = Letterbox(CocoDetection.open(dataset_folder, "train"), self.detector.image_size)
-        self._calibration = self._calibration_features(calibration_images)
+        self._calibration = calibration_features(self.detector, self._train, calibration_images)
         self.statistics = lru_cache(64)(self._statistics)
 
     def score(self, architecture: Architecture) -> tuple[Score, ...]:
@@ -83,14 +83,6 @@ class AccuracyEvaluator:
     def _statistics(self, architecture: Architecture) -> DetectorStatistics:
         """Return the norm statistics of the architecture, the latest kept."""
         return self.detector.calibrate(architecture, self._calibration)
-
-    def _calibration_features(self, count: int) -> list[Features]:
-        rng = np.random.default_rng(self.detector.spec.seed)
-        picks = rng.permutation(len(self._train))[:count].tolist()
-        groups = [
-            picks[start : start + CALIBRATION_BATCH] for start in range(0, len(picks), CALIBRATION_BATCH)
-        ]
-        return [backbone_features(self.detector, self._train.pixels(group).float() / 255) for group in groups]
 
     @cached_property
     def training_features(self) -> FeatureSource:

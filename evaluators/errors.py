@@ -4,7 +4,8 @@ EvaluatorError (ValueError)
 ├── UnsupportedOperator     a module that cannot be counted; names the operators
 ├── UnknownDevice           a device that does not exist or cannot be used here; offers near matches
 ├── MeasurementError        timings that cannot be trusted; says why
-└── PredictorError          a predictor that cannot be fitted, read or applied
+├── PredictorError          a predictor that cannot be fitted, read or applied
+└── InvalidSchedule         a fine-tuning without steps, or with a rate out of range
 """
 
 
@@ -26,3 +27,7 @@ class MeasurementError(EvaluatorError):
 
 class PredictorError(EvaluatorError):
     """A predictor that cannot be fitted, read or applied."""
+
+
+class InvalidSchedule(EvaluatorError):
+    """A fine-tuning's schedule that trains nothing or cannot converge."""

@@ -6,9 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
-from timm.data.config import resolve_data_config
 from torch import Tensor, nn
 
 from search_space.errors import near
@@ -139,6 +137,9 @@ def _plain(levels: Sequence[int]) -> Built:
 
 
 def _timm(name: str, levels: Sequence[int]) -> Built:
+    import timm  # takes seconds, and the built-in backbone does without
+    from timm.data.config import resolve_data_config
+
     if not timm.is_model(name):
         raise UnknownRule(
             f"backbone '{name}' is neither 'plain' nor known to timm{near(name, timm.list_models())}"

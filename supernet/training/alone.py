@@ -5,7 +5,7 @@ few dozen steps, it is the adaptation of a shortlist.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -88,7 +88,16 @@ class AloneSpec:
 def train_alone(
     model: Alone, task: Detection, source: FeatureSource, spec: AloneSpec, recipe: TrainingSpec
 ) -> float:
-    """Train `model` in place and return the mean loss of the last quarter of the steps.
+    """Train `model` and return the mean loss of the last quarter of the steps, see `losses_alone`."""
+    losses = list(losses_alone(model, task, source, spec, recipe))
+    tail = losses[-max(1, len(losses) // 4) :]
+    return sum(tail) / len(tail)
+
+
+def losses_alone(
+    model: Alone, task: Detection, source: FeatureSource, spec: AloneSpec, recipe: TrainingSpec
+) -> Iterator[float]:
+    """Train `model` in place and yield each step's loss; to stop is to stop iterating.
 
     Args:
         model: neck and head.
@@ -103,24 +112,22 @@ def train_alone(
     schedule = _schedule(recipe, spec)
     optimizer = build_optimizer(model, schedule)
     levels = [level for level, _ in model.neck.architecture.outputs]
-    losses: list[float] = []
-    model.train()
     for step in range(spec.steps):
+        model.train()
         batch = source.batch(spec.first_step + step)
         assignment = task.targets(batch.targets, batch.maps, levels)
         loss = task.loss(model(batch.maps), assignment)
-        losses.append(float(loss.detach()))
-        if not math.isfinite(losses[-1]):
+        value = float(loss.detach())
+        if not math.isfinite(value):
             key = model.neck.architecture.key
-            raise TrainingDiverged(f"step {step}: the loss of {key} is {losses[-1]}; lower the learning rate")
+            raise TrainingDiverged(f"step {step}: the loss of {key} is {value}; lower the learning rate")
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(schedule, step)
         optimizer.step()
-    tail = losses[-max(1, len(losses) // 4) :]
-    return sum(tail) / len(tail)
+        yield value
 
 
 def _schedule(recipe: TrainingSpec, spec: AloneSpec) -> TrainingSpec:
