@@ -47,6 +47,10 @@ class TryAgain(Exception):
     """What the job works with broke down (Ray, a device), not the job: another attempt may succeed."""
 
 
+class NotReady(TryAgain):
+    """What the job works with is not there (yet), and the job has done nothing: it waits, however long."""
+
+
 @dataclass(frozen=True)
 class Work:
     """One attempt at one job."""

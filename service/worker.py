@@ -33,7 +33,7 @@ from service.records import Job, Lease
 from service.states import ENDED, State
 from service.store import Store
 from service.stores import jobs, workers
-from service.work import Hold, JobFailed, Outcome, TryAgain, Work
+from service.work import Hold, JobFailed, NotReady, Outcome, TryAgain, Work
 
 LANES: Mapping[str, tuple[str, ...]] = {
     "long": ("train", "search", "calibrate", "finetune"),
@@ -223,7 +223,7 @@ class Worker:
         except LeaseLost as error:
             log.warning("job.lost", reason=str(error))
             return True
-        return not isinstance(outcome, OperationalError)
+        return not isinstance(outcome, OperationalError | NotReady)
 
     def _outcome(self, work: Work) -> Ended:
         """Return how the runner ended; this is the one place that catches every exception."""
@@ -272,18 +272,19 @@ class Worker:
                 jobs.end(tx, work.hold.lease, State.FAILED, error=outcome.record)
                 return State.FAILED
             if isinstance(outcome, TryAgain):
-                return self._try_again(tx, work, str(outcome))
+                return self._try_again(tx, work, outcome)
             return jobs.release(tx, work.hold.lease)
 
-    def _try_again(self, tx: Connection, work: Work, reason: str) -> State:
+    def _try_again(self, tx: Connection, work: Work, reason: TryAgain) -> State:
         """Put the job back, unless too many attempts in a row bore no fruit."""
         job = jobs.guard(tx, work.hold.lease)
-        log.warning("job.broke_down", reason=reason)
-        self._broken = reason
-        if job.fruitless < self._store.settings.attempts:
-            return jobs.release(tx, work.hold.lease, counted=True)
+        log.warning("job.broke_down", reason=str(reason))
+        self._broken = str(reason)
+        waits = isinstance(reason, NotReady)
+        if waits or job.fruitless < self._store.settings.attempts:
+            return jobs.release(tx, work.hold.lease, counted=not waits)
         title = f"The {job.kind} broke down {job.fruitless} times in a row"
-        jobs.end(tx, work.hold.lease, State.FAILED, error={"title": title, "detail": reason})
+        jobs.end(tx, work.hold.lease, State.FAILED, error={"title": title, "detail": str(reason)})
         return State.FAILED
 
     def _forget(self) -> None:

@@ -9,6 +9,7 @@ actor could ever start and Ray keeps silent about it: the executor looks for its
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -25,6 +26,8 @@ from search_space.architecture import Architecture
 
 LOOK_S = 1.0
 """Without news for so long, look whether Ray itself still lives."""
+FIRST_CPU_S = 30.0
+"""How long a cluster may have no CPU, as when its nodes are still starting."""
 QUICK_TO_NOTICE = {"RAY_health_check_period_ms": "1000", "RAY_gcs_rpc_server_reconnect_timeout_s": "20"}
 """How soon a Ray on this machine notices that one of its own processes is gone."""
 DEPTH = 2
@@ -261,10 +264,32 @@ def connect(workers: int, address: str | None = None) -> bool:
 
 
 def _affordable(workers: int) -> tuple[int, tuple[str, ...]]:
-    """Return how many workers the cluster has CPUs for, and a notice where that is fewer."""
+    """Return how many workers the cluster has CPUs for, and a notice where that is fewer.
+
+    Raises:
+        InvalidBudget: no worker is asked for.
+        WorkerFailed: the cluster has no CPU, and gets none while one waits for it.
+    """
     if workers < 1:
         raise InvalidBudget(f"a search needs at least one worker, got {workers}")
-    cpus = max(1, int(ray.cluster_resources().get("CPU", 0)))
+    cpus = _cpus()
     if workers <= cpus:
         return workers, ()
     return cpus, (f"{workers} workers were asked for, the cluster has {cpus} CPUs: running {cpus}",)
+
+
+def _cpus() -> int:
+    """Return the cluster's CPUs, at least one.
+
+    Raises:
+        WorkerFailed: there is none, and none comes.
+    """
+    for _ in range(round(FIRST_CPU_S / LOOK_S)):
+        found = int(ray.cluster_resources().get("CPU", 0))
+        if found:
+            return found
+        time.sleep(LOOK_S)
+    raise WorkerFailed(
+        f"the Ray cluster has had no CPU for {FIRST_CPU_S:g} s: start a node that has some, "
+        "as by `ray start --address=HOST:PORT`"
+    )

@@ -23,7 +23,7 @@ from service.states import State
 from service.store import Store
 from service.stores import evaluations, events, jobs, searches
 from service.tables import jobs as table
-from service.work import JobFailed, Outcome, TryAgain, Work
+from service.work import JobFailed, NotReady, Outcome, TryAgain, Work
 from service.worker import Watch, Worker, worker_name
 
 LONG = ("search",)
@@ -224,6 +224,17 @@ def test_what_broke_down_is_tried_again_a_few_times(store: Store) -> None:
         assert job(store, identifier).state is expected
     error = job(store, identifier).error
     assert error is not None and error["detail"] == "Ray is gone"
+
+
+def test_what_is_not_there_yet_is_waited_for_without_an_end(store: Store) -> None:
+    identifier = synthetic.submit(store)
+
+    def wait(_: Work) -> Outcome:
+        raise NotReady("Ray did not start")
+
+    for _ in range(store.settings.attempts + 2):
+        assert not worker(store, wait).run_one(LONG), "it must give Ray time"
+        assert (job(store, identifier).state, job(store, identifier).fruitless) == (State.QUEUED, 0)
 
 
 def test_readiness_says_what_broke_down_until_a_job_ends_well(store: Store) -> None:
