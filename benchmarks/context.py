@@ -19,7 +19,8 @@ from safetensors.torch import save_file
 
 from benchmarks import form
 from benchmarks.form import Figure, Target
-from benchmarks.ranking import BACKBONE_SPACE, Rows
+from benchmarks.ranking import BACKBONE_SPACE
+from benchmarks.rows import Rows
 from evaluators.accuracy import AccuracyEvaluator
 from search_space.architecture import Architecture, Edge, Input, Node
 from search_space.ops.act import Act

@@ -7,13 +7,12 @@ there: run again to go on.
 """
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,17 +21,8 @@ from safetensors.torch import save_file
 
 from benchmarks import form
 from benchmarks.form import Figure, Target
-from benchmarks.ranking_statistics import (
-    Floats,
-    Statistic,
-    concordance,
-    interval,
-    regret,
-    rho,
-    standardised,
-    tau,
-    top_half,
-)
+from benchmarks.ranking_table import ADAPTATION, TRUTH_SEEDS, figures
+from benchmarks.rows import Rows
 from evaluators.accuracy import AccuracyEvaluator
 from search_space.architecture import Architecture
 from search_space.space import Space
@@ -40,8 +30,10 @@ from supernet.backbone import BackboneSpec
 from supernet.data.digits import make_digits
 from supernet.detector import load_detector
 from supernet.training.alone import AloneSpec, fresh, train_alone
-from supernet.training.run import train
+from supernet.training.rule import Plan, Rule, load_rule
+from supernet.training.run import build_trainer, train
 from supernet.training.spec import TrainingSpec
+from supernet.training.step import Trainer
 
 ROWS = Path(__file__).parent / "results" / "ranking"
 WORK = Path("artifacts/ranking")
@@ -57,24 +49,27 @@ BACKBONE_SPACE: dict[str, Any] = {
 }
 ARCHITECTURES = 30
 TRUTH_STEPS = 900
-TRUTH_SEEDS = (0, 1)
-ADAPTATION = (50,)
 SEEDS = (0, 1, 2)
-RULES: dict[str, tuple[int, int]] = {
-    "single_path": (2400, 3),
-    "sandwich": (750, 1),
-    "sorted": (600, 1),
-    "multi_arch": (2000, 1),
+SINGLE_PATH_STEPS = 8000
+"""Every other rule makes as many steps as take the same time."""
+RULES: dict[str, int] = {
+    "single_path": 3,
+    "sandwich": 1,
+    "sorted": 1,
+    "multi_arch": 1,
+    "progressive": 1,
+    "differentiable": 1,
 }
-"""By rule: steps that take about the same time, and supernet seeds."""
-EQUAL_MACS = 0.10
-"""Two architectures have equal MACs where they differ by less than this share."""
+"""By rule the number of supernet seeds."""
+OPTIONS: dict[str, dict[str, float]] = {"sandwich": {"kickstart": 0.0}}
+TIMED_STEPS = 24
 
 TARGETS = {
-    "single_path_adapted50_tau": Target(">=", 0.85),
+    "architectures": Target(">=", 30),
+    "single_path_adapted50_reach": Target(">=", 1.0),
     "single_path_adapted50_within_width": Target(">=", 0.70),
     "single_path_inherited_tau": Target(">=", 0.65),
-    "single_path_adapted50_equal_macs_low": Target(">=", 0.0),
+    "single_path_adapted50_equal_macs_low": Target(">=", 0.001),
     "single_path_adapted50_regret": Target("<=", 0.02),
 }
 
@@ -89,27 +84,6 @@ class Sizes:
     """Of the supernets' steps."""
 
 
-class Rows:
-    """Measured rows, one JSON object a line, each under the fields that identify it."""
-
-    def __init__(self, file: Path) -> None:
-        """Read what is there."""
-        self._file = file
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lines = file.read_text().splitlines() if file.exists() else []
-        self.rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
-
-    def find(self, **fields: object) -> dict[str, Any] | None:
-        """Return the row with these fields."""
-        return next((row for row in self.rows if all(row.get(k) == v for k, v in fields.items())), None)
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Append a row."""
-        self.rows.append(row)
-        with self._file.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-
-
 class Bench:
     """Everything that is measured, resumable row by row."""
 
@@ -117,6 +91,7 @@ class Bench:
         """Keep data and supernets in `work`, measured rows in `rows`."""
         self.work, self.sizes = work, sizes
         self.truth, self.scores = Rows(rows / "truth.jsonl"), Rows(rows / "scores.jsonl")
+        self.paces, self.trainings = Rows(rows / "paces.jsonl"), Rows(rows / "trainings.jsonl")
         self.dataset = make_digits(work / "digits", seed=0)
 
     @cached_property
@@ -130,25 +105,48 @@ class Bench:
                 rule="single_path",
                 steps=max(20, round(700 * self.sizes.share)),
             )
-            _drain(spec, self.work / "backbone")
+            _train(spec, self.work / "backbone")
             model = load_detector(self.work / "backbone").backbone.model
             save_file({name: t.contiguous() for name, t in model.state_dict().items()}, file)
         return BackboneSpec("plain", str(file), frozen=True)
 
     def spec(self, rule: str, steps: int, seed: int) -> TrainingSpec:
         """Return a supernet's training on the frozen backbone."""
-        subnets = {"single_path": 1}.get(rule, 4)
-        options = {"kickstart": 0.0} if rule == "sandwich" else {}
         return TrainingSpec(
             str(self.dataset),
             space=SPACE,
             backbone=self.backbone,
             rule=rule,
-            rule_options=options,
+            rule_options=OPTIONS.get(rule, {}),
             steps=steps,
-            subnets=subnets,
+            subnets=4,
             seed=seed,
         )
+
+    def steps(self, rule: str) -> int:
+        """Return the steps of a rule that take as long as those of `single_path`."""
+        whole = max(10, round(SINGLE_PATH_STEPS * self.sizes.share))
+        if rule == "single_path":
+            return whole
+        self.measure_paces()
+        own, other = (self.paces.find(rule=name) for name in (rule, "single_path"))
+        assert own is not None and other is not None
+        return max(4, round(whole * float(other["cpu_ms"]) / float(own["cpu_ms"])))
+
+    def measure_paces(self) -> None:
+        """Time a step of each rule, mean over the course of a training, on one thread."""
+        if all(self.paces.find(rule=rule) for rule in RULES):
+            return
+        trainer = build_trainer(self.spec("single_path", 1000, 0))
+        made = {rule: _load_rule(rule, trainer) for rule in RULES}
+        spent = dict.fromkeys(RULES, 0.0)
+        for step in np.linspace(0, 999, TIMED_STEPS).round().astype(int).tolist():
+            for name, trainer.rule in made.items():
+                began = time.process_time()
+                trainer.advance(step)
+                spent[name] += time.process_time() - began
+        for name, seconds in spent.items():
+            self.paces.add({"rule": name, "cpu_ms": round(1e3 * seconds / TIMED_STEPS, 3)})
 
     @cached_property
     def architectures(self) -> list[Architecture]:
@@ -163,11 +161,10 @@ class Bench:
     def evaluator(self, rule: str, seed: int) -> AccuracyEvaluator:
         """Return the scorer of a trained supernet, training it first."""
         folder = self.work / f"{rule}-{seed}"
-        steps = max(10, round(RULES[rule][0] * self.sizes.share))
         if not (folder / "supernet.json").exists():
-            began = time.monotonic()
-            _drain(self.spec(rule, steps, seed), folder)
-            (folder / "seconds.json").write_text(json.dumps(time.monotonic() - began))
+            spec = self.spec(rule, self.steps(rule), seed)
+            cpu_ms = _train(spec, folder)
+            self.trainings.add({"rule": rule, "seed": seed, "steps": spec.steps, "cpu_ms_a_step": cpu_ms})
         return AccuracyEvaluator(folder, self.dataset)
 
     def measure_truth(self, seed: int) -> None:
@@ -216,120 +213,35 @@ class Bench:
 
     def run(self) -> None:
         """Measure everything, what matters most first."""
-        self.measure_scores("single_path", 0)
-        for seed in TRUTH_SEEDS:
-            self.measure_truth(seed)
-        for rule, (_, seeds) in RULES.items():
-            for seed in SEEDS[:seeds]:
-                self.measure_scores(rule, seed)
+        for part in PARTS:
+            self.run_part(part)
 
     def run_part(self, part: str) -> None:
-        """Measure one part: the truth of a seed, or the supernets of a rule."""
-        if part.startswith("truth-"):
-            self.measure_truth(int(part.removeprefix("truth-")))
-            return
-        for seed in SEEDS[: RULES[part][1]]:
-            self.measure_scores(part, seed)
+        """Measure one part: the paces, the truth of a seed, or one supernet of a rule."""
+        name, _, seed = part.partition("-")
+        if name == "paces":
+            self.measure_paces()
+        elif name == "truth":
+            self.measure_truth(int(seed))
+        else:
+            self.measure_scores(name, int(seed))
+
+    def figures(self) -> list[Figure]:
+        """Return all figures that the measured rows allow."""
+        return figures(self.truth, self.scores, self.trainings, tuple(RULES))
 
 
-def figures(truth: Rows, scores: Rows) -> list[Figure]:
-    """Return all figures that the measured rows allow."""
-    table = Table(truth)
-    if len(table.keys) < 4:
-        return []
-    found = list(table.baselines())
-    for rule in RULES:
-        seeds = sorted({row["seed"] for row in scores.rows if row["rule"] == rule})
-        for source in ("inherited", *(f"adapted{steps}" for steps in ADAPTATION)):
-            columns = [table.column(scores, rule, seed, source) for seed in seeds]
-            measured = [column for column in columns if column is not None]
-            if measured:
-                found += table.judged(f"{rule}_{source}", measured)
-    return found
+PARTS = [
+    *(f"truth-{seed}" for seed in TRUTH_SEEDS),
+    "paces",
+    *(f"{rule}-{seed}" for rule, seeds in RULES.items() for seed in SEEDS[:seeds]),
+]
 
 
-class Table:
-    """The truth of the architectures that have both seeds, or one where no second is there yet."""
-
-    def __init__(self, truth: Rows) -> None:
-        """Average over the seeds that all architectures have."""
-        by_key: dict[str, dict[int, Mapping[str, Any]]] = {}
-        for row in truth.rows:
-            by_key.setdefault(row["key"], {})[row["seed"]] = row
-        seeds = [s for s in TRUTH_SEEDS if sum(s in found for found in by_key.values()) >= 8]
-        self.seeds = seeds or [TRUTH_SEEDS[0]]
-        self.keys = [key for key, found in by_key.items() if all(seed in found for seed in self.seeds)]
-        self.runs = np.array([[by_key[key][seed]["ap"] for key in self.keys] for seed in self.seeds])
-        self.truth: Floats = self.runs.mean(0) if len(self.keys) else np.zeros(0)
-        first = [by_key[key][self.seeds[0]] for key in self.keys]
-        self.width = np.array([row["width"] for row in first], dtype=np.float64)
-        self.parameters = np.array([row["parameters"] for row in first], dtype=np.float64)
-        self.macs = np.array([row["macs"] for row in first], dtype=np.float64)
-
-    def column(self, scores: Rows, rule: str, seed: int, source: str) -> Floats | None:
-        """Return the negative validation loss by that supernet, or None where a score is missing."""
-        rows = [scores.find(key=key, rule=rule, seed=seed) for key in self.keys]
-        values = [-row[source]["loss"] for row in rows if row is not None]
-        return np.array(values) if len(values) == len(self.keys) else None
-
-    def baselines(self) -> Iterator[Figure]:
-        """Yield what needs no supernet: the spread of the truth, its ceiling, the trivial orders."""
-        what = f"{len(self.keys)} architectures, truth seeds {len(self.seeds)}"
-        yield Figure("architectures", len(self.keys), "", detail=what)
-        yield Figure("truth_spread", float(np.ptp(self.truth)), "AP", detail=f"lowest {self.truth.min():.3f}")
-        if len(self.seeds) > 1:
-            noise = float((self.runs[0] - self.runs[1]).std() / np.sqrt(2))
-            yield Figure("seed_noise", noise, "AP", detail="standard deviation of one training")
-            yield self._figure("ceiling_tau", tau, self.runs[0], self.runs[1], "one seed against the other")
-        for name, values in (("width", self.width), ("parameters", self.parameters), ("macs", self.macs)):
-            yield self._figure(f"baseline_{name}_tau", tau, self.truth, values, f"ordered by {name} alone")
-        equal = self._equal_macs
-        yield self._figure("baseline_macs_equal_macs", concordance, self.truth, self.macs, "by MACs", equal)
-
-    @property
-    def _equal_macs(self) -> Floats:
-        """Logarithms of the MACs, scaled so that equal means a difference under a half."""
-        return np.asarray(np.log(self.macs) / (2 * np.log1p(EQUAL_MACS)))
-
-    def judged(self, name: str, columns: list[Floats]) -> Iterator[Figure]:
-        """Yield the figures of one kind of score, the mean over supernet seeds."""
-        several = f"negative validation loss, {len(columns)} supernet seeds"
-        kinds: dict[str, tuple[Statistic, Floats | None]] = {
-            "tau": (tau, None),
-            "rho": (rho, None),
-            "top_half": (top_half, None),
-            "within_width": (concordance, self.width),
-            "equal_macs": (concordance, self._equal_macs),
-        }
-        for kind, (statistic, groups) in kinds.items():
-            figure = self._mean(f"{name}_{kind}", statistic, columns, several, groups)
-            yield figure
-            if kind == "equal_macs" and figure.low is not None:
-                yield Figure(f"{name}_equal_macs_low", figure.low, "", detail="lower end of the interval")
-        with_macs = [standardised(column) + standardised(np.log(self.macs)) for column in columns]
-        yield self._mean(f"{name}_with_macs_tau", tau, with_macs, "z(-loss) + z(log MACs)", None)
-        lost = float(np.mean([regret(self.truth, column) for column in columns]))
-        yield Figure(f"{name}_regret", lost, "AP", detail="AP lost by taking the best score")
-
-    def _mean(
-        self, name: str, statistic: Statistic, columns: list[Floats], detail: str, groups: Floats | None
-    ) -> Figure:
-        made = [interval(statistic, self.truth, column, groups) for column in columns]
-        ends = [float(np.mean([getattr(m, end) for m in made])) for end in ("value", "low", "high")]
-        each = ", ".join(f"{m.value:.2f}" for m in made)
-        return Figure(name, ends[0], "", detail=f"{detail}: {each}", low=ends[1], high=ends[2])
-
-    def _figure(
-        self,
-        name: str,
-        statistic: Statistic,
-        truth: Floats,
-        score: Floats,
-        detail: str,
-        groups: Floats | None = None,
-    ) -> Figure:
-        made = interval(statistic, truth, score, groups)
-        return Figure(name, made.value, "", detail=detail, low=made.low, high=made.high)
+def _load_rule(name: str, trainer: Trainer) -> Rule:
+    spec = trainer.spec
+    plan = Plan(trainer.detector.space, spec.steps, spec.subnets, spec.batch_size, OPTIONS.get(name, {}))
+    return load_rule(name, plan)
 
 
 def measure(*, quick: bool) -> list[Figure]:
@@ -338,19 +250,22 @@ def measure(*, quick: bool) -> list[Figure]:
     if not quick:
         bench = Bench(WORK, ROWS, Sizes())
         bench.run()
-        return figures(bench.truth, bench.scores)
-    from tempfile import TemporaryDirectory
-
+        return bench.figures()
     with TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), Path(folder), Sizes(architectures=8, truth_steps=30, share=0.02))
+        bench = Bench(Path(folder), Path(folder), Sizes(architectures=8, truth_steps=30, share=0.006))
         bench.measure_scores("single_path", 0)
         bench.measure_truth(0)
-        return figures(bench.truth, bench.scores)
+        return bench.figures()
 
 
-def _drain(spec: TrainingSpec, folder: Path) -> None:
-    for event in train(replace(spec, event_every=100), folder):
+def _train(spec: TrainingSpec, folder: Path) -> float:
+    """Train, and return the CPU milliseconds of a step as this session found them."""
+    marks: list[tuple[float, int]] = []
+    for event in train(replace(spec, event_every=max(1, spec.steps // 40)), folder):
+        marks.append((time.process_time(), event.step))
         _say(f"{folder.name}: step {event.step} of {event.total}, loss {event.loss}, {event.eta_s} s to go")
+    (began, first), (ended, last) = marks[0], marks[-1]
+    return round(1e3 * (ended - began) / max(last - first, 1), 3)
 
 
 def _say(text: str) -> None:
@@ -361,10 +276,10 @@ def main() -> None:
     """Run the benchmark; `--partial` prints what is measured so far, `--part` measures one part."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--partial", action="store_true")
-    parser.add_argument("--part", choices=[f"truth-{seed}" for seed in TRUTH_SEEDS] + list(RULES))
+    parser.add_argument("--part", choices=PARTS)
     options, rest = parser.parse_known_args()
     if options.partial:
-        for figure in figures(Rows(ROWS / "truth.jsonl"), Rows(ROWS / "scores.jsonl")):
+        for figure in Bench(WORK, ROWS, Sizes()).figures():
             ends = f"[{figure.low:.2f}, {figure.high:.2f}]" if figure.low is not None else ""
             print(f"{figure.name:40} {figure.value:8.3f} {ends:16} {figure.detail}")
         return

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.ranking import Rows, figures
+from benchmarks.ranking import RULES
 from benchmarks.ranking_statistics import concordance, interval, regret, rho, standardised, tau, top_half
+from benchmarks.ranking_table import figures
+from benchmarks.rows import Rows
 
 UP = np.arange(10, dtype=np.float64)
 
@@ -64,12 +66,20 @@ def test_rows_survive_and_partial_figures_come_from_them(
             {"key": str(index), "rule": "single_path", "seed": 0}
             | {k: {"ap": ap, "loss": 1 - ap} for k in ("inherited", "adapted50")}
         )
+    trainings = Rows(tmp_path / "trainings.jsonl")
+    trainings.add({"rule": "single_path", "seed": 0, "steps": 100, "cpu_ms_a_step": 20.0})
     again = Rows(tmp_path / "truth.jsonl")
     assert (
         again.rows == truth.rows and again.find(key="3", seed=1) is not None and again.find(key="99") is None
     )
-    made = {figure.name: figure for figure in figures(again, Rows(tmp_path / "scores.jsonl"))}
+    made = {
+        figure.name: figure
+        for figure in figures(again, Rows(tmp_path / "scores.jsonl"), trainings, tuple(RULES))
+    }
     assert made["architectures"].value == 12 and made["single_path_adapted50_tau"].value == pytest.approx(1)
     assert made["single_path_inherited_regret"].value == 0 and made["ceiling_tau"].value > 0.9
-    assert not figures(Rows(tmp_path / "none.jsonl"), scores)
+    assert made["single_path_seconds"].value == 2
+    ceiling = made["ceiling_tau"].value
+    assert made["single_path_adapted50_reach"].value == pytest.approx(max(1 / 0.85, 1 / (0.9 * ceiling)))
+    assert not figures(Rows(tmp_path / "none.jsonl"), scores, trainings, tuple(RULES))
     assert json.loads((tmp_path / "truth.jsonl").read_text().splitlines()[0])["key"] == "0"

@@ -1,0 +1,146 @@
+"""What the rows of the ranking benchmark say: rank correlations of every rule beside the trivial orders."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.form import Figure
+from benchmarks.ranking_statistics import (
+    Floats,
+    Statistic,
+    concordance,
+    interval,
+    regret,
+    rho,
+    standardised,
+    tau,
+    top_half,
+)
+from benchmarks.rows import Rows
+
+TRUTH_SEEDS = (0, 1)
+ADAPTATION = (50,)
+EQUAL_MACS = 0.10
+"""Two architectures have equal MACs where they differ by less than this share."""
+TAU, OF_CEILING = 0.85, 0.9
+"""The adapted tau reaches the first, or the second of what one training says of another."""
+
+
+def figures(truth: Rows, scores: Rows, trainings: Rows, rules: Sequence[str]) -> list[Figure]:
+    """Return all figures that the measured rows allow."""
+    table = Table(truth)
+    if len(table.keys) < 4:
+        return []
+    found = list(table.baselines())
+    for rule in rules:
+        seeds = sorted({row["seed"] for row in scores.rows if row["rule"] == rule})
+        found += _training(rule, [row for row in trainings.rows if row["rule"] == rule])
+        for source in ("inherited", *(f"adapted{steps}" for steps in ADAPTATION)):
+            columns = [table.column(scores, rule, seed, source) for seed in seeds]
+            measured = [column for column in columns if column is not None]
+            if measured:
+                found += table.judged(f"{rule}_{source}", measured)
+    return found
+
+
+def _training(rule: str, trainings: Sequence[Mapping[str, Any]]) -> Iterator[Figure]:
+    if trainings:
+        seconds = [row["steps"] * row["cpu_ms_a_step"] / 1e3 for row in trainings]
+        detail = f"{trainings[0]['steps']} steps, {len(trainings)} supernet seeds, one thread"
+        yield Figure(f"{rule}_seconds", float(np.mean(seconds)), "CPU s", detail=detail)
+
+
+class Table:
+    """The truth of the architectures that have both seeds, or one where no second is there yet."""
+
+    def __init__(self, truth: Rows) -> None:
+        """Average over the seeds that all architectures have."""
+        by_key: dict[str, dict[int, Mapping[str, Any]]] = {}
+        for row in truth.rows:
+            by_key.setdefault(row["key"], {})[row["seed"]] = row
+        seeds = [s for s in TRUTH_SEEDS if sum(s in found for found in by_key.values()) >= 8]
+        self.seeds = seeds or [TRUTH_SEEDS[0]]
+        self.keys = [key for key, found in by_key.items() if all(seed in found for seed in self.seeds)]
+        self.runs = np.array([[by_key[key][seed]["ap"] for key in self.keys] for seed in self.seeds])
+        self.truth: Floats = self.runs.mean(0) if len(self.keys) else np.zeros(0)
+        first = [by_key[key][self.seeds[0]] for key in self.keys]
+        self.width = np.array([row["width"] for row in first], dtype=np.float64)
+        self.parameters = np.array([row["parameters"] for row in first], dtype=np.float64)
+        self.macs = np.array([row["macs"] for row in first], dtype=np.float64)
+
+    def column(self, scores: Rows, rule: str, seed: int, source: str) -> Floats | None:
+        """Return the negative validation loss by that supernet, or None where a score is missing."""
+        rows = [scores.find(key=key, rule=rule, seed=seed) for key in self.keys]
+        values = [-row[source]["loss"] for row in rows if row is not None]
+        return np.array(values) if len(values) == len(self.keys) else None
+
+    def baselines(self) -> Iterator[Figure]:
+        """Yield what needs no supernet: the spread of the truth, its ceiling, the trivial orders."""
+        what = f"{len(self.keys)} architectures, truth seeds {len(self.seeds)}"
+        yield Figure("architectures", len(self.keys), "", detail=what)
+        yield Figure("truth_spread", float(np.ptp(self.truth)), "AP", detail=f"lowest {self.truth.min():.3f}")
+        if len(self.seeds) > 1:
+            noise = float((self.runs[0] - self.runs[1]).std() / np.sqrt(2))
+            yield Figure("seed_noise", noise, "AP", detail="standard deviation of one training")
+            yield self._figure("ceiling_tau", tau, self.runs[0], self.runs[1], "one seed against the other")
+        for name, values in (("width", self.width), ("parameters", self.parameters), ("macs", self.macs)):
+            yield self._figure(f"baseline_{name}_tau", tau, self.truth, values, f"ordered by {name} alone")
+        equal = self._equal_macs
+        yield self._figure("baseline_macs_equal_macs", concordance, self.truth, self.macs, "by MACs", equal)
+
+    @property
+    def _equal_macs(self) -> Floats:
+        """Logarithms of the MACs, scaled so that equal means a difference under a half."""
+        return np.asarray(np.log(self.macs) / (2 * np.log1p(EQUAL_MACS)))
+
+    def judged(self, name: str, columns: list[Floats]) -> Iterator[Figure]:
+        """Yield the figures of one kind of score, the mean over supernet seeds."""
+        several = f"negative validation loss, {len(columns)} supernet seeds"
+        kinds: dict[str, tuple[Statistic, Floats | None]] = {
+            "tau": (tau, None),
+            "rho": (rho, None),
+            "top_half": (top_half, None),
+            "within_width": (concordance, self.width),
+            "equal_macs": (concordance, self._equal_macs),
+        }
+        for kind, (statistic, groups) in kinds.items():
+            figure = self._mean(f"{name}_{kind}", statistic, columns, several, groups)
+            yield figure
+            if kind == "equal_macs" and figure.low is not None:
+                yield Figure(f"{name}_equal_macs_low", figure.low, "", detail="lower end of the interval")
+        with_macs = [standardised(column) + standardised(np.log(self.macs)) for column in columns]
+        yield self._mean(f"{name}_with_macs_tau", tau, with_macs, "z(-loss) + z(log MACs)", None)
+        if len(self.seeds) > 1:
+            yield self._reach(name, float(np.mean([tau(self.truth, column) for column in columns])))
+        lost = float(np.mean([regret(self.truth, column) for column in columns]))
+        yield Figure(f"{name}_regret", lost, "AP", detail="AP lost by taking the best score")
+
+    def _reach(self, name: str, value: float) -> Figure:
+        """Return how far a tau comes on the easier of two ways: to 0.85, or to 0.9 of the ceiling."""
+        ceiling = tau(self.runs[0], self.runs[1])
+        parts = value / TAU, value / (OF_CEILING * ceiling)
+        detail = (
+            f"tau {value:.3f}: {parts[0]:.3f} of {TAU}; {value / ceiling:.3f} of the ceiling {ceiling:.3f}"
+        )
+        return Figure(f"{name}_reach", max(parts), "", detail=detail)
+
+    def _mean(
+        self, name: str, statistic: Statistic, columns: list[Floats], detail: str, groups: Floats | None
+    ) -> Figure:
+        made = [interval(statistic, self.truth, column, groups) for column in columns]
+        ends = [float(np.mean([getattr(m, end) for m in made])) for end in ("value", "low", "high")]
+        each = ", ".join(f"{m.value:.2f}" for m in made)
+        return Figure(name, ends[0], "", detail=f"{detail}: {each}", low=ends[1], high=ends[2])
+
+    def _figure(
+        self,
+        name: str,
+        statistic: Statistic,
+        truth: Floats,
+        score: Floats,
+        detail: str,
+        groups: Floats | None = None,
+    ) -> Figure:
+        made = interval(statistic, truth, score, groups)
+        return Figure(name, made.value, "", detail=detail, low=made.low, high=made.high)
