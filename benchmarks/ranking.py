@@ -50,17 +50,30 @@ BACKBONE_SPACE: dict[str, Any] = {
 ARCHITECTURES = 30
 TRUTH_STEPS = 900
 SEEDS = (0, 1, 2)
-SINGLE_PATH_STEPS = 8000
-"""Every other rule makes as many steps as take the same time."""
-RULES: dict[str, int] = {
-    "single_path": 3,
-    "sandwich": 1,
-    "sorted": 1,
-    "multi_arch": 1,
-    "progressive": 1,
-    "differentiable": 1,
-}
-"""By rule the number of supernet seeds."""
+RULES = ("single_path", "sandwich", "sorted", "multi_arch", "progressive", "differentiable")
+COMPARED_STEPS = 2400
+"""Of `single_path` in the comparison of the rules; the others make as many as take the same time."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """Supernets of one rule.
+
+    Attributes:
+        rule: of the training.
+        time: in steps of `single_path`.
+        seeds: how many supernets.
+    """
+
+    rule: str
+    time: int
+    seeds: int
+
+
+TRAININGS = {"single_path": Training("single_path", 8000, 3)}
+"""By name; what searches are to use, and then every rule at equal time."""
+TRAININGS |= {f"equal_time_{rule}": Training(rule, COMPARED_STEPS, 1) for rule in RULES}
+TRAININGS["equal_time_single_path"] = Training("single_path", COMPARED_STEPS, 2)
 OPTIONS: dict[str, dict[str, float]] = {"sandwich": {"kickstart": 0.0}}
 TIMED_STEPS = 24
 
@@ -123,13 +136,13 @@ class Bench:
             seed=seed,
         )
 
-    def steps(self, rule: str) -> int:
-        """Return the steps of a rule that take as long as those of `single_path`."""
-        whole = max(10, round(SINGLE_PATH_STEPS * self.sizes.share))
-        if rule == "single_path":
+    def steps(self, training: Training) -> int:
+        """Return the steps of the rule that take the training's time."""
+        whole = max(10, round(training.time * self.sizes.share))
+        if training.rule == "single_path":
             return whole
         self.measure_paces()
-        own, other = (self.paces.find(rule=name) for name in (rule, "single_path"))
+        own, other = (self.paces.find(rule=name) for name in (training.rule, "single_path"))
         assert own is not None and other is not None
         return max(4, round(whole * float(other["cpu_ms"]) / float(own["cpu_ms"])))
 
@@ -158,13 +171,15 @@ class Bench:
             found.setdefault(drawn.key, drawn)
         return list(found.values())
 
-    def evaluator(self, rule: str, seed: int) -> AccuracyEvaluator:
+    def evaluator(self, name: str, seed: int) -> AccuracyEvaluator:
         """Return the scorer of a trained supernet, training it first."""
-        folder = self.work / f"{rule}-{seed}"
+        folder = self.work / f"{name}-{seed}"
         if not (folder / "supernet.json").exists():
-            spec = self.spec(rule, self.steps(rule), seed)
+            training = TRAININGS[name]
+            spec = self.spec(training.rule, self.steps(training), seed)
             cpu_ms = _train(spec, folder)
-            self.trainings.add({"rule": rule, "seed": seed, "steps": spec.steps, "cpu_ms_a_step": cpu_ms})
+            row = {"training": name, "rule": training.rule, "seed": seed, "steps": spec.steps}
+            self.trainings.add({**row, "cpu_ms_a_step": cpu_ms})
         return AccuracyEvaluator(folder, self.dataset)
 
     def measure_truth(self, seed: int) -> None:
@@ -195,21 +210,21 @@ class Bench:
             )
             _say(f"truth seed {seed}: {len(self.truth.rows)} rows, AP {outcome.precision.ap:.3f}")
 
-    def measure_scores(self, rule: str, seed: int) -> None:
+    def measure_scores(self, name: str, seed: int) -> None:
         """Score every architecture by one supernet: inherited, then adapted."""
-        missing = [a for a in self.architectures if not self.scores.find(key=a.key, rule=rule, seed=seed)]
+        missing = [a for a in self.architectures if not self.scores.find(key=a.key, training=name, seed=seed)]
         if not missing:
             return
-        scorer = self.evaluator(rule, seed)
+        scorer = self.evaluator(name, seed)
         for architecture in missing:
-            row: dict[str, Any] = {"key": architecture.key, "rule": rule, "seed": seed}
+            row: dict[str, Any] = {"key": architecture.key, "training": name, "seed": seed}
             found = scorer.outcome(architecture)
             row |= {"inherited": {"ap": found.precision.ap, "loss": found.loss}}
             for steps in ADAPTATION:
                 after = scorer.outcome_alone(scorer.adapted(architecture, steps))
                 row |= {f"adapted{steps}": {"ap": after.precision.ap, "loss": after.loss}}
             self.scores.add(row)
-        _say(f"scored {len(missing)} architectures by {rule}, seed {seed}")
+        _say(f"scored {len(missing)} architectures by {name}, seed {seed}")
 
     def run(self) -> None:
         """Measure everything, what matters most first."""
@@ -228,13 +243,13 @@ class Bench:
 
     def figures(self) -> list[Figure]:
         """Return all figures that the measured rows allow."""
-        return figures(self.truth, self.scores, self.trainings, tuple(RULES))
+        return figures(self.truth, self.scores, self.trainings, tuple(TRAININGS))
 
 
 PARTS = [
     *(f"truth-{seed}" for seed in TRUTH_SEEDS),
     "paces",
-    *(f"{rule}-{seed}" for rule, seeds in RULES.items() for seed in SEEDS[:seeds]),
+    *(f"{name}-{seed}" for name, training in TRAININGS.items() for seed in SEEDS[: training.seeds]),
 ]
 
 

@@ -1,4 +1,4 @@
-"""What the rows of the ranking benchmark say: rank correlations of every rule beside the trivial orders."""
+"""What the rows of the ranking benchmark say: rank correlations of each training beside trivial orders."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -27,28 +27,28 @@ TAU, OF_CEILING = 0.85, 0.9
 """The adapted tau reaches the first, or the second of what one training says of another."""
 
 
-def figures(truth: Rows, scores: Rows, trainings: Rows, rules: Sequence[str]) -> list[Figure]:
+def figures(truth: Rows, scores: Rows, trainings: Rows, names: Sequence[str]) -> list[Figure]:
     """Return all figures that the measured rows allow."""
     table = Table(truth)
     if len(table.keys) < 4:
         return []
     found = list(table.baselines())
-    for rule in rules:
-        seeds = sorted({row["seed"] for row in scores.rows if row["rule"] == rule})
-        found += _training(rule, [row for row in trainings.rows if row["rule"] == rule])
+    for name in names:
+        seeds = sorted({row["seed"] for row in scores.rows if row["training"] == name})
+        found += _training(name, [row for row in trainings.rows if row["training"] == name])
         for source in ("inherited", *(f"adapted{steps}" for steps in ADAPTATION)):
-            columns = [table.column(scores, rule, seed, source) for seed in seeds]
+            columns = [table.column(scores, name, seed, source) for seed in seeds]
             measured = [column for column in columns if column is not None]
             if measured:
-                found += table.judged(f"{rule}_{source}", measured)
+                found += table.judged(f"{name}_{source}", measured)
     return found
 
 
-def _training(rule: str, trainings: Sequence[Mapping[str, Any]]) -> Iterator[Figure]:
+def _training(name: str, trainings: Sequence[Mapping[str, Any]]) -> Iterator[Figure]:
     if trainings:
         seconds = [row["steps"] * row["cpu_ms_a_step"] / 1e3 for row in trainings]
         detail = f"{trainings[0]['steps']} steps, {len(trainings)} supernet seeds, one thread"
-        yield Figure(f"{rule}_seconds", float(np.mean(seconds)), "CPU s", detail=detail)
+        yield Figure(f"{name}_seconds", float(np.mean(seconds)), "CPU s", detail=detail)
 
 
 class Table:
@@ -69,9 +69,9 @@ class Table:
         self.parameters = np.array([row["parameters"] for row in first], dtype=np.float64)
         self.macs = np.array([row["macs"] for row in first], dtype=np.float64)
 
-    def column(self, scores: Rows, rule: str, seed: int, source: str) -> Floats | None:
+    def column(self, scores: Rows, name: str, seed: int, source: str) -> Floats | None:
         """Return the negative validation loss by that supernet, or None where a score is missing."""
-        rows = [scores.find(key=key, rule=rule, seed=seed) for key in self.keys]
+        rows = [scores.find(key=key, training=name, seed=seed) for key in self.keys]
         values = [-row[source]["loss"] for row in rows if row is not None]
         return np.array(values) if len(values) == len(self.keys) else None
 

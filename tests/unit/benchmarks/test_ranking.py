@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.ranking import RULES
+from benchmarks.ranking import TRAININGS
 from benchmarks.ranking_statistics import concordance, interval, regret, rho, standardised, tau, top_half
 from benchmarks.ranking_table import figures
 from benchmarks.rows import Rows
@@ -63,23 +63,23 @@ def test_rows_survive_and_partial_figures_come_from_them(
             row = {"key": str(index), "seed": seed, "ap": ap + rng.normal(0, 0.002), "loss": 1 - ap}
             truth.add({**row, "width": 16 * (1 + index % 3), "parameters": 1000 + index, "macs": 1e6 + index})
         scores.add(
-            {"key": str(index), "rule": "single_path", "seed": 0}
+            {"key": str(index), "training": "single_path", "seed": 0}
             | {k: {"ap": ap, "loss": 1 - ap} for k in ("inherited", "adapted50")}
         )
     trainings = Rows(tmp_path / "trainings.jsonl")
-    trainings.add({"rule": "single_path", "seed": 0, "steps": 100, "cpu_ms_a_step": 20.0})
+    trainings.add({"training": "single_path", "seed": 0, "steps": 100, "cpu_ms_a_step": 20.0})
     again = Rows(tmp_path / "truth.jsonl")
     assert (
         again.rows == truth.rows and again.find(key="3", seed=1) is not None and again.find(key="99") is None
     )
     made = {
         figure.name: figure
-        for figure in figures(again, Rows(tmp_path / "scores.jsonl"), trainings, tuple(RULES))
+        for figure in figures(again, Rows(tmp_path / "scores.jsonl"), trainings, tuple(TRAININGS))
     }
     assert made["architectures"].value == 12 and made["single_path_adapted50_tau"].value == pytest.approx(1)
     assert made["single_path_inherited_regret"].value == 0 and made["ceiling_tau"].value > 0.9
     assert made["single_path_seconds"].value == 2
     ceiling = made["ceiling_tau"].value
     assert made["single_path_adapted50_reach"].value == pytest.approx(max(1 / 0.85, 1 / (0.9 * ceiling)))
-    assert not figures(Rows(tmp_path / "none.jsonl"), scores, trainings, tuple(RULES))
+    assert not figures(Rows(tmp_path / "none.jsonl"), scores, trainings, tuple(TRAININGS))
     assert json.loads((tmp_path / "truth.jsonl").read_text().splitlines()[0])["key"] == "0"
