@@ -67,7 +67,12 @@ def place(architecture: Architecture) -> Layout:
     levels |= {node.id: node.level for node in architecture.live}
     order = sorted(set(levels.values()), reverse=True)
     columns = _columns(architecture, levels, {level: index for index, level in enumerate(order)})
-    heights = {node.id: _height(node) for node in architecture.live}
+    return stand(levels, columns, {node.id: _height(node) for node in architecture.live})
+
+
+def stand(levels: Mapping[str, int], columns: Mapping[str, int], heights: Mapping[str, float]) -> Layout:
+    """Return the layout of boxes of known levels and columns; a box without a height has the least."""
+    order = sorted(set(levels.values()), reverse=True)
     rows: list[Row] = []
     y = float(TOP)
     for level in order:

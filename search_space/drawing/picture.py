@@ -11,9 +11,15 @@ from search_space.errors import InvalidArchitecture
 
 Theme = Literal["auto", "light", "dark", "page"]
 
-_LIGHT = "--ink:#17191d;--soft:#5b626c;--band:#f3f4f2;--line:#7c858f;--box:#fff;--in:#e9ebe8;--out:#0b5a9d"
-_DARK = "--ink:#e9ebee;--soft:#a4adb9;--band:#1b2027;--line:#7f8a98;--box:#232a33;--in:#2f3742;--out:#74b6ee"
-_ROOT = "neck-drawing"
+_LIGHT = (
+    "--ink:#17191d;--soft:#5b626c;--band:#f3f4f2;--line:#7c858f;--box:#fff;--in:#e9ebe8;--out:#0b5a9d;"
+    "--new:#0a6b4b;--gone:#a8231c;--change:#8a4b00"
+)
+_DARK = (
+    "--ink:#e9ebee;--soft:#a4adb9;--band:#1b2027;--line:#7f8a98;--box:#232a33;--in:#2f3742;--out:#74b6ee;"
+    "--new:#5cc79d;--gone:#ff9389;--change:#f0b15c"
+)
+ROOT = "neck-drawing"
 """Class of the root: no rule reaches beyond it where a drawing stands inside a page."""
 _RULES = {
     "text": 'font:10px ui-sans-serif,system-ui,"DejaVu Sans",sans-serif;fill:var(--ink);text-anchor:middle',
@@ -29,6 +35,16 @@ _RULES = {
     ".edge": "fill:none;stroke:var(--line);stroke-opacity:.75",
     ".mark": "fill:var(--ink)",
     ".ring": "fill:var(--box);stroke:var(--ink)",
+    ".same": "opacity:.5",
+    ".changed>.box": "stroke:var(--change);stroke-width:2.2",
+    ".changed>.edge": "stroke:var(--change);stroke-opacity:1;stroke-dasharray:2 3",
+    ".removed>.box,{root} .removed>.edge": "stroke:var(--gone);stroke-opacity:1;stroke-dasharray:6 4",
+    ".added>.box": "stroke:var(--new);stroke-width:2.2",
+    ".added>.edge": "stroke:var(--new);stroke-opacity:1",
+    ".flag": "fill:var(--change)",
+    ".added>.flag": "fill:var(--new)",
+    ".removed>.flag": "fill:var(--gone)",
+    ".state": "font-size:12px;font-weight:700;fill:var(--box)",
     "g:hover>.edge": "stroke:var(--out);stroke-opacity:1",
     "g:hover>.box": "stroke:var(--out)",
 }
@@ -59,10 +75,10 @@ def draw(architecture: Architecture, *, theme: Theme = "auto") -> str:
     says = f"A neck of {live} nodes over levels {', '.join(str(row.level) for row in layout.rows)}"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
-        f'height="{height:g}" class="{_ROOT}" role="img" aria-label="{escape(says)}">',
+        f'height="{height:g}" class="{ROOT}" role="img" aria-label="{escape(says)}">',
         f"<title>{escape(says)}</title>",
         *([] if theme == "page" else [f"<style>{stylesheet(theme)}</style>"]),
-        *(_band(row, width) for row in layout.rows),
+        *(band(row, width) for row in layout.rows),
         *_edges(architecture, layout),
         *_boxes(architecture, layout),
         legend,
@@ -73,16 +89,19 @@ def draw(architecture: Architecture, *, theme: Theme = "auto") -> str:
 
 def stylesheet(theme: Theme = "auto") -> str:
     """Return the rules of a drawing; a page that marks its root with `data-theme` decides over the system."""
-    root = f".{_ROOT}"
+    root = f".{ROOT}"
     colours = f"{root}{{{_DARK if theme == 'dark' else _LIGHT}}}"
     if theme in ("auto", "page"):
         colours += f"@media (prefers-color-scheme:dark){{{root}{{{_DARK}}}}}"
         for name, values in (("light", _LIGHT), ("dark", _DARK)):
             colours += f':root[data-theme="{name}"] {root}{{{values}}}'
-    return colours + "".join(f"{root} {part}{{{rule}}}" for part, rule in _RULES.items())
+    return colours + "".join(
+        f"{root} {part.replace('{root}', root)}{{{rule}}}" for part, rule in _RULES.items()
+    )
 
 
-def _band(row: Row, width: float) -> str:
+def band(row: Row, width: float) -> str:
+    """Return the row of a level with its name."""
     y = row.y + 3
     middle = row.y + row.height / 2
     return (
@@ -105,12 +124,12 @@ def _edges(architecture: Architecture, layout: Layout) -> Iterator[str]:
         sides = _sides(node, layout)
         for index, edge in enumerate(node.inputs):
             start, target = layout.boxes[edge.source], layout.boxes[node.id]
-            path, tip, heading = _path(start, target, sides[index], layout)
+            path, tip, heading = route(start, target, sides[index], layout)
             weight = _weight(channels[edge.source], most)
             says = f"{edge.source} → {node.id}: {channels[edge.source]} channels"
             if edge.ops:
                 says += "\n" + "\n".join(sentence(op) for op in edge.ops)
-            signs = _arrow(*tip, heading) + _sign(marker(edge.ops), *_before(tip, heading))
+            signs = arrow(*tip, heading) + edge_sign(marker(edge.ops), *before_tip(tip, heading))
             yield (
                 f'<g><title>{escape(says)}</title><path class="edge" stroke-width="{weight:.2g}" d="{path}"/>'
                 f"{signs}</g>"
@@ -134,7 +153,7 @@ Point = tuple[float, float]
 Heading = Literal["right", "up", "down"]
 
 
-def _path(start: Box, target: Box, side: float, layout: Layout) -> tuple[str, Point, Heading]:
+def route(start: Box, target: Box, side: float, layout: Layout) -> tuple[str, Point, Heading]:
     """Return the path of an edge, its end, and where it heads there."""
     if start.column == target.column:
         down = start.y < target.y
@@ -159,20 +178,22 @@ def _between(start: Box, target: Box, layout: Layout) -> bool:
     )
 
 
-def _arrow(x: float, y: float, heading: Heading) -> str:
+def arrow(x: float, y: float, heading: Heading) -> str:
+    """Return the head of an edge that ends at a point."""
     if heading == "right":
         return f'<path class="mark" d="M{x:g} {y:g}l-6 -2.8v5.6Z"/>'
     back = -6 if heading == "down" else 6
     return f'<path class="mark" d="M{x:g} {y:g}l-2.8 {back}h5.6Z"/>'
 
 
-def _before(tip: Point, heading: Heading) -> Point:
+def before_tip(tip: Point, heading: Heading) -> Point:
     """Return where an edge's sign stands: behind its arrow."""
     x, y = tip
     return {"right": (x - 11, y), "down": (x, y - 11), "up": (x, y + 11)}[heading]
 
 
-def _sign(sign: Marker, x: float, y: float) -> str:
+def edge_sign(sign: Marker, x: float, y: float) -> str:
+    """Return the sign of what an edge does, around a point."""
     if sign == "conv":
         return f'<rect class="mark" x="{x - 3:g}" y="{y - 3:g}" width="6" height="6"/>'
     return f'<circle class="ring" cx="{x:g}" cy="{y:g}" r="2.6"/>' if sign == "other" else ""
@@ -222,7 +243,7 @@ def _legend(architecture: Architecture, y: float) -> tuple[str, float]:
     x = 10.0
     for sign, text in (("conv", "convolves on the way"), ("other", "does more than resample")):
         if sign in signs:
-            parts.append(_sign(sign, x + 4, y - 3) + _key(text, x + 13, y))
+            parts.append(edge_sign(sign, x + 4, y - 3) + _key(text, x + 13, y))
             x += 26 + 4.8 * len(text)
     for symbol, text in (FUSIONS.get(kind, (kind, kind)) for kind in kinds):
         parts.append(f'<text class="key" x="{x:g}" y="{y:g}">{escape(symbol)}</text>' + _key(text, x + 15, y))

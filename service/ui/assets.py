@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from search_space.drawing import stylesheet
+from service.ui.plotly import scatter_only
 
 FOLDER = Path(__file__).parent / "static"
 PLOTLY = "plotly.min.js"
@@ -94,12 +95,13 @@ class Assets:
 
 @cache
 def load() -> Assets:
-    """Return the files of this package, the rules of drawings, and plotly's own bundle, read from its
-    distribution.
+    """Return the files of this package, the rules of drawings, and what pages need of plotly's own bundle,
+    read from its distribution.
     """
     found = {
         path.name: Asset(path.name, path.read_bytes()) for path in sorted(FOLDER.iterdir()) if path.is_file()
     }
     bundle = files("plotly").joinpath("package_data", PLOTLY)
     rules = Asset(DRAWING, stylesheet().encode())
-    return Assets(found | {DRAWING: rules, PLOTLY: Asset(PLOTLY, bundle.read_bytes())})
+    charts = Asset(PLOTLY, scatter_only(bundle.read_text(encoding="utf-8")).encode())
+    return Assets(found | {DRAWING: rules, PLOTLY: charts})

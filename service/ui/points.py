@@ -19,8 +19,10 @@ from service.records import Search, StoredEvaluation
 from service.store import Store
 from service.stores import evaluations
 
-MOST_SHOWN = 1_500
-"""Dominated and infeasible points drawn at most: what a browser selects from within a tenth of a second."""
+MOST_SHOWN = 1_000
+"""Dominated and infeasible points drawn at most: on two cores a browser draws them within a
+second and selects from them within a tenth of one.
+"""
 TAILS = (0.02, 0.98)
 """Quantiles of each metric between which the grid lies that points are thinned by."""
 Indices = NDArray[np.intp]

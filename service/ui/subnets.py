@@ -77,6 +77,7 @@ def compare(
         graphs = {item.id: _architecture(tx, item) for item in items}
         names = {search_id: _label(tx, search_id) for search_id in {item.search_id for item in items}}
     pair = _pair(items, base, other)
+    sides = None if pair is None else (graphs[pair[0].id], graphs[pair[1].id])
     metrics = sorted(columns.metrics_of(items), key=lambda name: [*METRICS, name].index(name))
     return render(
         request,
@@ -87,7 +88,8 @@ def compare(
         best={name: _best(items, name) for name in metrics},
         drawings={identifier: topology.drawing(graph) for identifier, graph in graphs.items()},
         pair=pair,
-        changes=None if pair is None else topology.differences(graphs[pair[0].id], graphs[pair[1].id]),
+        changes=None if sides is None else topology.differences(*sides),
+        together=None if sides is None else topology.drawn_together(*sides),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from search_space.architecture import Architecture, Edge, Node
-from search_space.drawing import draw
+from search_space.drawing import draw, overlay
 from search_space.op import Op
 
 
@@ -52,6 +52,11 @@ def drawing(architecture: Architecture) -> Markup:
     that an architecture has checked. Its rules stand in the page's own stylesheets.
     """
     return Markup(draw(architecture, theme="page"))
+
+
+def drawn_together(before: Architecture, after: Architecture) -> Markup:
+    """Return two topologies in one drawing that marks where they differ, for a page."""
+    return Markup(overlay(before, after, theme="page"))
 
 
 def _place(change: Change) -> tuple[int, int]:

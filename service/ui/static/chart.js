@@ -54,7 +54,7 @@ function scatter(kind, part, look, selected, data) {
   return {
     type: "scatter", name: NAMES[kind], uid: kind, mode: isBaseline ? "markers+text" : "markers", hoverinfo: "none",
     x: part.x, y: part.y, customdata: part.ids, text: isBaseline ? part.names : undefined, textposition: labelPlace(data),
-    textfont: { color: look.baseline, size: 12 }, cliponaxis: false, error_x: bars(part.xe), error_y: bars(part.ye),
+    textfont: { color: look.baseline, size: 12 }, cliponaxis: !isBaseline && kind !== "front", error_x: bars(part.xe), error_y: bars(part.ye),
     marker: { symbol, size, opacity, color: look[kind], line: { width, color: look[kind] } },
     selectedpoints: selected ? part.rows.flatMap((row, index) => (selected.has(row.id) ? [index] : [])) : null,
     unselected: { marker: { opacity: 0.18 }, textfont: { color: look.baseline } }, selected: { marker: { opacity: 1 } },
@@ -77,7 +77,7 @@ function rings(data, state, best, look) {
   return {
     type: "scatter", mode: "markers+text", hoverinfo: "skip", showlegend: false, uid: "rings", x: rows.map((row) => row.x), y: rows.map((row) => row.y),
     text: rows.map((row, index) => (index < pinned.length ? `${state.pins.indexOf(row.id) + 1}` : "")), textposition: "bottom center",
-    textfont: { color: look.ink, size: 12 }, cliponaxis: false,
+    textfont: { color: look.ink, size: 12 }, cliponaxis: false, unselected: { marker: { opacity: 1 }, textfont: { color: look.ink } },
     marker: { symbol: rows.map((row, index) => (index < pinned.length ? "circle-open" : "star-open")), size: rows.map((row, index) => (index < pinned.length ? 17 : 22)), color: look.ink, line: { width: 2 } },
   };
 }

@@ -10,7 +10,9 @@ export async function load(searchId, x, y) {
     const problem = await answer.json().catch(() => ({}));
     throw new Error(problem.detail ?? `the service answered ${answer.status}`);
   }
-  return prepare(await answer.json());
+  const text = await answer.text();
+  performance.mark("neckline:data");
+  return prepare(JSON.parse(text));
 }
 
 function prepare(data) {

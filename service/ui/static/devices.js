@@ -2,7 +2,7 @@
 import { CONFIG, tokens } from "./chart.js";
 import { h } from "./format.js";
 import { refresh } from "./live.js";
-import { loadPlotly } from "./plotly.js";
+import { afterPaint, loadPlotly } from "./plotly.js";
 
 const REFRESH_MS = 3000;
 const $ = (id) => document.getElementById(id);
@@ -20,6 +20,7 @@ async function drawAll() {
     }
     if (known.get(id)) draw(chart, known.get(id));
   }
+  afterPaint(() => performance.mark("neckline:drawn"));
 }
 
 function draw(chart, { predicted, measured, low, high }) {

@@ -35,7 +35,14 @@ export function number(value, divisor = 1, stderr = null, given = null) {
   if (value === null || value === undefined) return "–";
   const error = stderr === null ? null : stderr / divisor;
   const digits = given ?? (error === null && divisor === 1 && Number.isInteger(value) ? 0 : decimals(value / divisor, error));
-  return (value / divisor).toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return writer(digits).format(value / divisor);
+}
+
+const writers = new Map(); // making one takes longer than a hundred uses of it
+
+function writer(digits) {
+  if (!writers.has(digits)) writers.set(digits, new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+  return writers.get(digits);
 }
 
 export function quantity(value, unit, stderr = null) {

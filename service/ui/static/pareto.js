@@ -5,12 +5,13 @@ import { bestWithin, inside, kindOf, load } from "./data.js";
 import { download } from "./download.js";
 import { h, quantity } from "./format.js";
 import { follow } from "./live.js";
-import { loadPlotly } from "./plotly.js";
+import { afterPaint, loadPlotly } from "./plotly.js";
 import * as address from "./state.js";
 import { badge, choose, mark, render } from "./table.js";
 
 const RELOAD_MS = 1500;
 const STEPS = 1000;
+const AT_ONCE = 25; // rows of a new selection, which fill the window; the others follow when these can be seen
 const page = document.getElementById("pareto");
 const $ = (id) => document.getElementById(id);
 const searchId = page.dataset.search;
@@ -26,7 +27,6 @@ for (const part of document.querySelectorAll("[data-script]")) part.hidden = fal
 async function reload({ first = false } = {}) {
   try {
     [data] = await Promise.all([load(searchId, state.x, state.y), loadPlotly()]);
-    performance.mark("neckline:data");
   } catch (error) {
     say(first ? "" : `Could not update (${error.message}); what you see is from before.`);
     if (first) veil("The points could not be loaded", error.message, true);
@@ -49,13 +49,13 @@ const say = (text) => { $("trouble").textContent = text; $("trouble").hidden = !
 /* ---------- drawing ---------- */
 
 /** Everything beside the chart: the table, the budget's answer, the pins and the words. */
-function answer() {
+function answer(rows) {
   selected = state.region ? new Set(inside(data, state.region, state.log.has("x"), state.log.has("y")).map((row) => row.id)) : null;
-  drawTable();
+  drawTable(rows);
   drawBudget();
   drawPins();
   drawWords();
-  performance.mark("neckline:answered");
+  afterPaint(() => performance.mark("neckline:answered"));
 }
 
 function draw() {
@@ -69,7 +69,7 @@ function redraw() {
   const { traces, layout } = figure(data, state, selected, best());
   Plotly.react("chart", traces, layout, CONFIG);
   listen();
-  performance.mark("neckline:drawn");
+  afterPaint(() => performance.mark("neckline:drawn"));
 }
 
 let pending = 0;
@@ -80,9 +80,9 @@ function redrawSoon() {
 
 const best = () => (state.budget === null ? null : bestWithin(data, state.budget));
 
-function drawTable() {
+function drawTable(most) {
   const { rows, title } = choose(data, selected);
-  const left = render($("table"), data, state, rows, { sort, pin, point });
+  const left = render($("table"), data, state, rows, { sort, pin, point }, most);
   $("table-title").textContent = `${title} (${rows.length.toLocaleString("en")})`;
   $("table-more").textContent = left ? `${left.toLocaleString("en")} more are not listed; select fewer.` : "";
   $("clear").hidden = !state.region;
@@ -225,12 +225,11 @@ function listen() {
   chart.on("plotly_click", ({ points, event }) => { if (points[0].customdata && !event.defaultPrevented) pin(points[0].customdata); });
   chart.on("plotly_selected", (event) => {
     const region = event?.range ? { kind: "box", x: event.range.x, y: event.range.y } : event?.lassoPoints ? { kind: "lasso", x: event.lassoPoints.x, y: event.lassoPoints.y } : null;
-    performance.mark("neckline:brush");
-    if (!region) return;
+    if (!region || address.same(region, state.region)) return;
     state.region = region;
     address.write(state);
-    answer();
-    redrawSoon();
+    answer(AT_ONCE); // in the chart, plotly itself has dimmed what is not selected
+    afterPaint(() => { drawTable(); redraw(); });
   });
   chart.on("plotly_relayout", (change) => {
     const range = (axis) => (change[`${axis}.range[0]`] !== undefined ? [change[`${axis}.range[0]`], change[`${axis}.range[1]`]] : null);

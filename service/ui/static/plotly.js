@@ -29,3 +29,8 @@ function adoptStyles() {
   };
   return () => { delete head.appendChild; };
 }
+
+/** Call back when what was changed by now can be seen. */
+export function afterPaint(work) {
+  requestAnimationFrame(() => setTimeout(work));
+}

@@ -1,7 +1,7 @@
 // One search: follows its events, keeps the page's parts current, draws its curves, and carries out pause, resume and cancel.
 import { drawLines } from "./curves.js";
 import { follow, refresh } from "./live.js";
-import { loadPlotly } from "./plotly.js";
+import { afterPaint, loadPlotly } from "./plotly.js";
 
 const CURVES_MS = 4000;
 const REFRESH_MS = 1000;
@@ -35,6 +35,7 @@ function draw() {
     const lines = Object.entries(loss.classes).map(([name, y]) => ({ name, x: loss.step, y }));
     drawLines("loss", lines.length ? lines : [{ name: "", x: loss.step, y: loss.all }], { x: "training step", y: "loss", log: true });
   }
+  afterPaint(() => performance.mark("neckline:drawn"));
 }
 
 let refreshing = 0;

@@ -28,6 +28,10 @@ function readRegion(text) {
   return sound && [...region.x, ...region.y].every(Number.isFinite) ? region : null;
 }
 
+const regionText = ({ kind, x, y }) => `${kind}:${x.map(short)}:${y.map(short)}`;
+
+export const same = (a, b) => Boolean(a && b) && regionText(a) === regionText(b);
+
 export function write(state) {
   const query = new URLSearchParams();
   if (state.x) query.set("x", state.x);
@@ -36,7 +40,7 @@ export function write(state) {
   if (state.mode !== "zoom") query.set("drag", state.mode);
   if (state.budget !== null) query.set("budget", short(state.budget));
   if (state.pins.length) query.set("pins", state.pins.join(","));
-  if (state.region) query.set("select", `${state.region.kind}:${state.region.x.map(short)}:${state.region.y.map(short)}`);
+  if (state.region) query.set("select", regionText(state.region));
   if (state.zoom) query.set("zoom", state.zoom.map(short).join(","));
   if (state.sort) query.set("sort", state.sort);
   const text = query.toString().replaceAll("%2C", ",").replaceAll("%3A", ":");

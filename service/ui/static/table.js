@@ -50,13 +50,13 @@ export function columnsOf(data, rows) {
   });
 }
 
-export function render(table, data, state, rows, act) {
+export function render(table, data, state, rows, act, most = MOST_ROWS) {
   const columns = columnsOf(data, rows);
   const ordered = sorted(rows, state.sort, columns, data);
   table.tHead.replaceChildren(headRow(columns, data, state, act));
   const hasMisses = rows.some((row) => !row.isFeasible);
   if (hasMisses) table.tHead.rows[0].append(h("th", { scope: "col", class: "num" }, "Misses by"));
-  const body = ordered.slice(0, MOST_ROWS).map((row) => bodyRow(row, columns, data, state, act, hasMisses));
+  const body = ordered.slice(0, most).map((row) => bodyRow(row, columns, data, state, act, hasMisses));
   table.tBodies[0].replaceChildren(...body);
   return Math.max(0, ordered.length - MOST_ROWS);
 }

@@ -1,8 +1,10 @@
 """Static files: hashed addresses, strong ETags, nothing vendored."""
 
+from importlib.resources import files
+
 from starlette.testclient import TestClient
 
-from service.ui import assets
+from service.ui import assets, plotly
 
 FOUND = assets.load()
 
@@ -26,10 +28,24 @@ def test_old_address_is_checked_again() -> None:
 
 def test_plotly_comes_from_its_distribution() -> None:
     assert not (assets.FOLDER / assets.PLOTLY).exists()
-    assert len(client().get(FOUND.url(assets.PLOTLY)).content) > 1_000_000
+    assert len(client().get(FOUND.url(assets.PLOTLY)).content) > 500_000
 
 
 def test_refuses_other_names_and_methods() -> None:
     for path in ("/static/x/../pages.py", "/static/x/%2e%2e/pages.py", "/static/x/none.js"):
         assert client().get(path).status_code == 404
     assert client().post(FOUND.url("neckline.css")).status_code == 405
+
+
+def test_plotly_is_reduced_to_what_pages_draw() -> None:
+    whole = files("plotly").joinpath("package_data", assets.PLOTLY).read_text(encoding="utf-8")
+    reduced = plotly.scatter_only(whole)
+    assert len(reduced) < 0.3 * len(whole)
+    assert reduced.startswith(whole[:100]) and reduced.endswith(whole[-100:])
+    assert ".register([])" in reduced
+
+
+def test_another_version_of_plotly_is_served_whole() -> None:
+    whole = files("plotly").joinpath("package_data", assets.PLOTLY).read_text(encoding="utf-8")
+    other = whole.replace(plotly.TESTED, "plotly.js v99.0.0", 1)
+    assert plotly.scatter_only(other) == other
