@@ -24,8 +24,8 @@ class TorchCpu(Device):
 
     @property
     def lowering(self) -> Lowering:
-        """One kernel for each operation."""
-        return Lowering("torch")
+        """One kernel for each operation, convolutions by oneDNN or torch's own."""
+        return Lowering("torch", threads=self.threads)
 
     def prepare(self, architecture: Architecture, image_size: Size, batch: int = 1) -> Runnable:
         """Return one inference with random weights."""

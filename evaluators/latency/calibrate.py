@@ -151,7 +151,8 @@ class _Calibrating:
 
     def _first(self, every: Sequence[Totals]) -> tuple[list[int], list[bool]]:
         """Return what is measured first, by D-optimality and then at random, and which is the latter."""
-        design = Design(matrix(every, vocabulary(every)), expected_times(every))
+        expected = expected_times(every, self.device.lowering.runtime)
+        design = Design(matrix(every, vocabulary(every)), expected)
         for index in range(min(self.fixed + 2, len(self.pool), self.budget)):
             design.take(index)
         design.extend(min(DESIGNED, self.budget) - len(design.chosen))
@@ -194,7 +195,7 @@ class _Calibrating:
         typical: Sequence[bool],
     ) -> Predictor:
         measured = [entry.latency_ms for session in sessions for entry in session.measured]
-        return fit_from(
+        fitted = fit_from(
             self.prior,
             [every[index] for index in chosen],
             measured,
@@ -202,11 +203,12 @@ class _Calibrating:
             lowering=self.device.lowering,
             typical=typical,
         )
+        return replace(fitted, reference_ms=min(session.reference_ms for session in sessions))
 
 
-def expected_times(every: Sequence[Totals]) -> Floats:
+def expected_times(every: Sequence[Totals], runtime: str) -> Floats:
     """Return a guess of relative times before anything is measured: a kernel costs like 4 MMACs or 0.5 MB."""
-    return np.asarray(overall(every) @ np.array([1.0, 0.25, 2.0, 1.0]))
+    return np.asarray(overall(every, runtime) @ np.array([1.0, 0.25, 2.0, 1.0]))
 
 
 def finished(events: Iterator[Any]) -> Calibration:

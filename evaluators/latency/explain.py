@@ -35,8 +35,6 @@ def shares(predictor: Predictor, kernels: Sequence[Kernel]) -> list[Share]:
 def kernel_ms(predictor: Predictor, kernel: Kernel) -> float:
     """Return the predicted time of one kernel."""
     amounts = (kernel.macs * MEGA, kernel.bytes * MEGA, 1.0)
-    rates = predictor.rates.get(kernel.kind)
-    if rates is not None:
-        return sum(amount * rate for amount, rate in zip(amounts, rates, strict=True))
-    macs, moved, count = (amount * rate for amount, rate in zip(amounts, predictor.fallback, strict=True))
-    return max(macs, moved) + count
+    rates = predictor.rates_of(kernel.kind)
+    macs, moved, count = (amount * rate for amount, rate in zip(amounts, rates, strict=True))
+    return (macs + moved if kernel.kind in predictor.rates else max(macs, moved)) + count

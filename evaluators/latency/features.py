@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.latency.kernels import Kernel
+from evaluators.latency.proportions import proportions
 
 Floats = NDArray[np.float64]
 PER_CLASS = 3
@@ -70,7 +71,9 @@ def matrix(every: Sequence[Totals], classes: Sequence[str]) -> Floats:
     return rows
 
 
-def overall(every: Sequence[Totals]) -> Floats:
-    """Return (necks, 4): one, then MACs, bytes and count over all classes."""
-    sums = [np.sum(list(entry.values()), axis=0) if entry else np.zeros(PER_CLASS) for entry in every]
-    return np.column_stack([np.ones(len(every)), np.array(sums).reshape(-1, PER_CLASS)])
+def overall(every: Sequence[Totals], runtime: str) -> Floats:
+    """Return (necks, 4): one, then MACs, bytes and count over all classes, in a runtime's proportions."""
+    classes = vocabulary(every)
+    amounts = matrix(every, classes)[:, 1:].reshape(len(every), -1, PER_CLASS)
+    sums = (amounts * proportions(runtime, classes)).sum(axis=1)
+    return np.column_stack([np.ones(len(every)), sums])

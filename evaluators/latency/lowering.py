@@ -17,10 +17,12 @@ class Lowering:
     Attributes:
         runtime: whose rewriting.
         block: onnxruntime: channels of a block of its blocked layout; 0 for none.
+        threads: torch: of the processor that it runs on; 0 for an accelerator.
     """
 
     runtime: Literal["torch", "onnxruntime"]
     block: int = 0
+    threads: int = 0
 
     def __post_init__(self) -> None:
         if self.runtime not in ("torch", "onnxruntime"):
@@ -29,5 +31,5 @@ class Lowering:
     def kernels(self, architecture: Architecture, image_size: Size, batch: int = 1) -> tuple[Kernel, ...]:
         """Return the kernels of one inference, in the order of execution."""
         if self.runtime == "torch":
-            return lower_torch(architecture, image_size, batch)
+            return lower_torch(architecture, image_size, batch, threads=self.threads)
         return lower_onnxruntime(architecture, image_size, batch, block=self.block)

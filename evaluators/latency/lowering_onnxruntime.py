@@ -13,7 +13,7 @@ from math import prod
 
 from evaluators.latency.expansion import Program, Work, expand
 from evaluators.latency.kernels import FLOAT_BYTES, Kernel
-from evaluators.latency.lowering_torch import conv_kind, kernel_kind
+from evaluators.latency.lowering_torch import conv_kind, kernel_kind, pooled_pixels
 from search_space.architecture import Architecture
 from search_space.op import Shape, Size
 from search_space.ops.conv import Conv
@@ -210,7 +210,7 @@ class _Layout:
         inputs = [self.program.shapes[value] for value in work.inputs]
         output = self.program.shapes[work.output]
         moved = sum(self._bytes(shape, blocked=blocked) for shape in (*inputs, output))
-        macs = 0
+        macs = self.batch * pooled_pixels(work, output)
         if isinstance(work.op, Conv) and work.kind == "conv":
             macs, weights = self._conv_work(work.op, inputs[0], output, blocked=blocked)
             moved += weights * FLOAT_BYTES

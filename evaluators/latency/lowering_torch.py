@@ -1,29 +1,65 @@
-"""The kernels that torch runs for a neck in eager mode: one for each operation, nothing folded."""
+"""The kernels that torch runs for a neck in eager mode: one for each operation, nothing folded.
+
+On a processor, torch hands convolutions to oneDNN or runs them as a matrix product of its own, which costs
+far less to set up: by kernel, stride, groups, size, batch and threads (`ConvParams::use_mkldnn`).
+"""
 
 from math import prod
 
 from evaluators.latency.expansion import Program, Work, expand
 from evaluators.latency.kernels import FLOAT_BYTES, Kernel
 from search_space.architecture import Architecture
-from search_space.op import Size
+from search_space.op import Shape, Size
 from search_space.ops.conv import Conv
 
+_SMALL = 20_480
+"""Numbers of an input up to which torch runs a dense convolution itself."""
+_LARGE_BATCH = 16
 
-def lower_torch(architecture: Architecture, image_size: Size, batch: int = 1) -> tuple[Kernel, ...]:
-    """Return the kernels of one inference in eager mode, in the order of execution."""
+
+def lower_torch(
+    architecture: Architecture, image_size: Size, batch: int = 1, *, threads: int = 0
+) -> tuple[Kernel, ...]:
+    """Return the kernels of one inference in eager mode, in the order of execution.
+
+    Args:
+        architecture: the neck.
+        image_size: height and width in pixels.
+        batch: images.
+        threads: of the processor; 0: an accelerator.
+    """
     program = expand(architecture, image_size)
-    return tuple(_kernel(program, work, batch) for work in program.works)
+    return tuple(_kernel(program, work, batch, threads) for work in program.works)
 
 
-def _kernel(program: Program, work: Work, batch: int) -> Kernel:
+def _kernel(program: Program, work: Work, batch: int, threads: int) -> Kernel:
     inputs = [program.shapes[value] for value in work.inputs]
     output = program.shapes[work.output]
-    moved = batch * (sum(prod(shape) for shape in inputs) + prod(output)) * FLOAT_BYTES
-    macs = 0
+    kind = kernel_kind(work, inputs[0].channels)
+    read, macs, weights = sum(prod(shape) for shape in inputs), pooled_pixels(work, output), 0
     if (isinstance(work.op, Conv) and work.kind == "conv") or work.kind == "unknown":
-        macs = batch * work.op.macs(inputs, output)
-        moved += FLOAT_BYTES * work.op.parameters(inputs)
-    return Kernel(work.path, kernel_kind(work, inputs[0].channels), macs, moved, work.kind != "unknown")
+        macs, weights = work.op.macs(inputs, output), work.op.parameters(inputs)
+    if isinstance(work.op, Conv) and work.kind == "conv" and _own(work.op, inputs[0], batch, threads):
+        kind = f"{kind}_gemm"
+        read += inputs[0].channels * output.pixels * work.op.kernel**2 if work.op.kernel > 1 else 0
+    moved = FLOAT_BYTES * (batch * (read + prod(output)) + weights)
+    return Kernel(work.path, kind, batch * macs, moved, work.kind != "unknown")
+
+
+def _own(op: Conv, shape: Shape, batch: int, threads: int) -> bool:
+    """Whether torch runs a convolution of an input itself, as a matrix product of unfolded windows."""
+    if not threads or op.grouping(shape.channels) > 1:
+        return False
+    spread = op.stride > 1 or op.dilation > 1
+    if not (spread or op.kernel > 1 or batch >= _LARGE_BATCH or threads > 1):
+        return True
+    return op.kernel <= 3 and batch == 1 and prod(shape) <= _SMALL
+
+
+def pooled_pixels(work: Work, output: Shape) -> int:
+    """Return how many pixels the windows of a pooling look at, for one image; 0 for anything else."""
+    side = getattr(work.op, "kernel", 0) if work.kind in ("max_pool", "avg_pool") else 0
+    return int(side**2) * prod(output)
 
 
 def kernel_kind(work: Work, channels: int) -> str:

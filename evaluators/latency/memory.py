@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from math import prod
 from pathlib import Path
 
+import numpy as np
+
 from evaluators.latency.device import Device
 from evaluators.latency.errors import DeviceUnavailable
 from evaluators.latency.expansion import Program, expand
@@ -125,6 +127,19 @@ class MemoryPredictor:
         fingerprint = self.coefficients.fingerprint
         entry = memory_totals(architecture, fingerprint.image, fingerprint.batch)
         return self.coefficients.score(entry)
+
+    @property
+    def median_error(self) -> float:
+        """Median relative error of necks that the fit did not see."""
+        return float(np.median(np.abs(np.expm1(-np.array(self.coefficients.residuals.log_error)))))
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return what a table shows: names and formatted values."""
+        errors = np.abs(np.expm1(-np.array(self.coefficients.residuals.log_error)))
+        return [
+            ("peak memory, median error", f"{self.median_error:.1%}"),
+            ("peak memory within 10 %", f"{(errors < 0.1).mean():.0%}"),
+        ]
 
     def to_json(self) -> str:
         """Return the coefficients as JSON."""

@@ -21,13 +21,13 @@ th { opacity: .7 } svg { max-width: 100%; height: auto } svg text { fill: curren
 """
 
 
-def page(summary: Summary, fingerprint: Fingerprint) -> str:
-    """Return the page as HTML."""
+def page(summary: Summary, fingerprint: Fingerprint, rows: Sequence[tuple[str, str]] | None = None) -> str:
+    """Return the page as HTML; its table shows `rows`, or the summary's own."""
     title = f"Calibration of {fingerprint.device}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
-        f"<h1>{escape(title)}</h1>{_table(summary.rows())}"
+        f"<h1>{escape(title)}</h1>{_table(summary.rows() if rows is None else rows)}"
         f"<h2>Predicted against measured</h2><p>Each neck is predicted by a fit that did not see it. "
         f"The band is 10 % either way.</p>{scatter(summary.points)}"
         f"<h2>What it holds for</h2>{_table(_facts(fingerprint))}</html>\n"

@@ -14,8 +14,9 @@ from evaluators.latency.fingerprint import Fingerprint
 from evaluators.latency.fit import RIDGES, fit_relative, held_out
 from evaluators.latency.intervals import MINIMUM_SAMPLES as INTERVALS_FROM
 from evaluators.latency.intervals import Residuals
-from evaluators.latency.kernels import Kernel
+from evaluators.latency.kernels import LOWERING_VERSION, Kernel
 from evaluators.latency.lowering import Lowering
+from evaluators.latency.proportions import proportions
 from evaluators.score import Score
 from search_space.architecture import Architecture
 
@@ -42,6 +43,8 @@ class Predictor:
         rates: by class of kernels.
         fallback: rates of kernels in general, for classes that were never measured: never zero.
         residuals: cross-validated errors, from which intervals are made.
+        reference_ms: the undisturbed reference time of the sessions behind it; None where it is not known.
+        started_from: the device whose coefficients these were shrunk towards, None where that did not help.
         metric: what is predicted.
         unit: its unit.
     """
@@ -54,6 +57,8 @@ class Predictor:
     residuals: Residuals
     metric: str = "latency_ms"
     unit: str = "ms"
+    started_from: Fingerprint | None = None
+    reference_ms: float | None = None
 
     @property
     def samples(self) -> int:
@@ -87,12 +92,26 @@ class Predictor:
         ]
         return fit_totals(every, times_ms, fingerprint=fingerprint, lowering=lowering, prior=prior)
 
+    def rates_of(self, kind: str) -> Rates:
+        """Return the rates of a class: fitted, or those of kernels in general in the class's proportions."""
+        found = self.rates.get(kind)
+        return found or _typical(np.array([0.0, *self.fallback]), self.lowering.runtime, kind)
+
     def totals(self, architecture: Architecture) -> dict[str, Rates]:
         """Return (megaMACs, megabytes, count) by class of kernels of a neck on this device."""
         return totals(self.kernels(architecture))
 
     def kernels(self, architecture: Architecture) -> tuple[Kernel, ...]:
-        """Return the kernels that this device runs for a neck."""
+        """Return the kernels that this device runs for a neck.
+
+        Raises:
+            PredictorMismatch: the coefficients are of another version of the kernel lists.
+        """
+        if self.fingerprint.lowering != LOWERING_VERSION:
+            raise PredictorMismatch(
+                f"this predictor is of kernel lists {self.fingerprint.lowering}, here they are "
+                f"{LOWERING_VERSION}; calibrate the device again"
+            )
         return self.lowering.kernels(architecture, self.fingerprint.image, self.fingerprint.batch)
 
     def lowered(self, architectures: Sequence[Architecture]) -> Lowered:
@@ -107,7 +126,7 @@ class Predictor:
         rates = np.array([self.rates[necks.classes[index]] for index in known]).reshape(-1, PER_CLASS)
         times += np.einsum("nkp,kp->n", columns[:, known], rates)
         for index in set(range(len(necks.classes))) - set(known):
-            macs, moved, count = (columns[:, index] * np.array(self.fallback)).T
+            macs, moved, count = (columns[:, index] * np.array(self.rates_of(necks.classes[index]))).T
             times += np.maximum(macs, moved) + count
         return np.maximum(times, 1e-6)
 
@@ -180,7 +199,9 @@ class Predictor:
             raise NewerPredictor(
                 f"predictor: schema {version} is newer than {SCHEMA_VERSION}; upgrade neckline"
             )
+        start = record.pop("started_from", None)
         return Predictor(
+            started_from=None if start is None else Fingerprint.from_record(start),
             fingerprint=Fingerprint.from_record(record.pop("fingerprint")),
             lowering=Lowering(**record.pop("lowering")),
             rates={kind: tuple(rates) for kind, rates in record.pop("rates").items()},
@@ -209,15 +230,15 @@ def fit_totals(
     times = _checked(times_ms, len(every))
     enough = len(times) >= CLASSES_FROM or prior is not None
     classes = vocabulary(every) if enough else ()
-    simple = overall(every)
+    simple = overall(every, lowering.runtime)
     general = fit_relative(simple, times)
     if not classes:
         predicted = held_out(simple, times, fit_relative)
-        rates = {kind: _rates(general[1:]) for kind in vocabulary(every)}
+        rates = {kind: _typical(general, lowering.runtime, kind) for kind in vocabulary(every)}
         base, fallback = float(general[0]), _rates(general[1:])
     else:
         features = matrix(every, classes)
-        start = _start(general, classes, prior)
+        start = _start(general, classes, lowering.runtime, prior)
         ridge = _ridge(features, times, start, similar=prior is not None)
         fitted = fit_relative(features, times, start, ridge)
         predicted = held_out(features, times, lambda x, y: fit_relative(x, y, start, ridge))
@@ -248,12 +269,16 @@ def _rates(values: Floats) -> Rates:
     return macs, moved, count
 
 
-def _start(general: Floats, classes: Sequence[str], prior: Predictor | None) -> Floats:
-    """Return what each coefficient is shrunk towards: the general rates, or a similar device's own."""
-    if prior is None:
-        return np.concatenate([general[:1], np.tile(general[1:], len(classes))])
-    rates = [prior.rates.get(kind, prior.fallback) for kind in classes]
-    return np.array([prior.base, *(value for entry in rates for value in entry)])
+def _typical(general: Floats, runtime: str, kind: str) -> Rates:
+    """Return a class's rates as the kernels in general and its proportions say."""
+    return _rates(general[1:] * proportions(runtime, [kind])[0])
+
+
+def _start(general: Floats, classes: Sequence[str], runtime: str, prior: Predictor | None) -> Floats:
+    """Return what each coefficient is shrunk towards: typical rates, or a similar device's own."""
+    base = float(general[0]) if prior is None else prior.base
+    rates = [prior.rates_of(kind) if prior else _typical(general, runtime, kind) for kind in classes]
+    return np.array([base, *(value for entry in rates for value in entry)])
 
 
 def _ridge(features: Floats, times: Floats, start: Floats, *, similar: bool) -> float:

@@ -11,10 +11,9 @@ from evaluators.latency.errors import InvalidSample
 
 Floats = NDArray[np.float64]
 
-LABEL_QUANTILE = 0.25
-"""Quantile of the normalised visit minima; about the 10th percentile of all normalised runs."""
-NEIGHBOURS = 1
-"""Reference visits on each side whose minimum normalises a visit: one alone carries its own noise."""
+LABEL_QUANTILE = 0.4
+"""Quantile of the visits' minima over the reference; times the session's undisturbed reference time it is
+about the 10th percentile of all runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +120,13 @@ class Measurement:
 
 
 def normaliser(visits: Sequence[Visit]) -> Floats:
-    """Return, for each visit of a session in the order of time, the reference time around it in ms."""
-    lowest = np.array([visit.lowest_reference_ms for visit in visits])
-    padded = np.pad(lowest, NEIGHBOURS, mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEIGHBOURS + 1)
-    return np.asarray(windows.min(axis=1))
+    """Return, for each visit of a session in the order of time, the reference time around it in ms.
+
+    That is the geometric mean of the reference just before it and the one after it: a core whose neighbour
+    wakes up meanwhile has run half of the visit at either speed.
+    """
+    before = np.array([visit.lowest_reference_ms for visit in visits])
+    return np.asarray(np.sqrt(before * np.append(before[1:], before[-1:])))
 
 
 def reference_level(visits: Sequence[Visit]) -> float:
@@ -176,23 +177,27 @@ def standard_error(values: Floats, rng: np.random.Generator, draws: int = 200) -
 
 
 def noise_floor(found: Mapping[int, Measurement], *, seed: int = 0) -> float:
-    """Return the median relative disagreement of labels made from two halves of each neck's visits.
+    """Return the median relative disagreement of two labels made in the same way in one session.
 
-    An error below this cannot be told from none. Halves hold half the visits: this is an upper estimate.
+    An error below this cannot be told from none. It is the disagreement of labels from two halves of each
+    neck's visits, over the root of 2, since a label has twice the visits of a half.
     """
+    ordered = sorted((v for measured in found.values() for v in measured.visits), key=lambda v: v.at_s)
+    if not ordered:
+        return float("nan")
+    lowest = np.array([visit.lowest_ms for visit in ordered]) / normaliser(ordered)
+    items = np.array([visit.item for visit in ordered])
     rng = np.random.default_rng(seed)
-    gaps = [gap for measured in found.values() for gap in _half_gaps(measured, rng)]
-    return float(np.median(gaps)) if gaps else float("nan")
+    gaps = [gap for item in np.unique(items) for gap in _half_gaps(lowest[items == item], rng)]
+    return float(np.median(gaps)) / math.sqrt(2) if gaps else float("nan")
 
 
-def _half_gaps(measured: Measurement, rng: np.random.Generator, splits: int = 4) -> list[float]:
-    lowest = np.array([v.lowest_ms / v.lowest_reference_ms for v in measured.visits])
+def _half_gaps(lowest: Floats, rng: np.random.Generator, splits: int = 4) -> list[float]:
     if len(lowest) < 4:
         return []
     gaps = []
     for _ in range(splits):
-        order = rng.permutation(len(lowest))
-        halves = np.array_split(lowest[order], 2)
+        halves = np.array_split(lowest[rng.permutation(len(lowest))], 2)
         first, second = (np.quantile(half, LABEL_QUANTILE) for half in halves)
         gaps.append(abs(float(np.log(first / second))))
     return gaps

@@ -38,6 +38,8 @@ class Summary:
     coverage_by_decile: tuple[float, ...]
     noise_floor: float
     points: tuple[tuple[float, float], ...]
+    started_from: str | None = None
+    """The similar device whose coefficients helped, None where there was none or it did not help."""
 
     def rows(self) -> list[tuple[str, str]]:
         """Return what a table shows: names and formatted values."""
@@ -49,6 +51,8 @@ class Summary:
             ("rank correlation", f"{self.rho:.4f}"),
             ("noise floor", f"{self.noise_floor:.1%}"),
         ]
+        if self.started_from is not None:
+            shown.append(("started from", self.started_from))
         if self.coverage is None:
             return [*shown, ("90 % intervals", "none: they need 20 measured necks")]
         deciles = " ".join(f"{share:.0%}" for share in self.coverage_by_decile)
@@ -57,7 +61,7 @@ class Summary:
 
 def summarise(done: Calibration) -> Summary:
     """Return how good a calibration is."""
-    residuals = done.predictor.residuals
+    residuals, start = done.predictor.residuals, done.predictor.started_from
     predicted = np.exp(residuals.log_predicted)
     log_error = np.array(residuals.log_error)
     measured = predicted * np.exp(log_error)
@@ -75,6 +79,7 @@ def summarise(done: Calibration) -> Summary:
         coverage_by_decile=tuple(float(part.mean()) for part in deciles),
         noise_floor=done.noise_floor,
         points=tuple(zip(measured.tolist(), predicted.tolist(), strict=True)),
+        started_from=None if start is None else f"{start.device}, {start.hardware}, {start.version}",
     )
 
 

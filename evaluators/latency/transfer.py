@@ -1,23 +1,39 @@
 """Starting a new device from the nearest one that is known, if that helps on necks held out."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
+from evaluators.latency.errors import NewerPredictor
 from evaluators.latency.features import Totals
 from evaluators.latency.fingerprint import Fingerprint
 from evaluators.latency.lowering import Lowering
 from evaluators.latency.predictor import Predictor, fit_totals
 
 
+def stored(folder: Path) -> list[Predictor]:
+    """Return the predictors of the calibrations kept in a folder, a later version's left out."""
+    found = []
+    for path in sorted(folder.glob("*/predictor.json")):
+        with suppress(NewerPredictor):
+            found.append(Predictor.from_json(path.read_text()))
+    return found
+
+
 def nearest(known: Sequence[Predictor], fingerprint: Fingerprint, lowering: Lowering) -> Predictor | None:
     """Return the known predictor of the most similar device; None where none lowers necks alike.
 
-    Kernels must be named alike, so the runtime's lowering must agree. Then count: the same plug-in, words of
-    the processor's name, threads, precision, the runtime's version.
+    Kernels must be named alike, so the runtime's lowering and its version must agree. Then count: the same
+    plug-in, words of the processor's name, threads, precision, the runtime's version.
     """
-    alike = [entry for entry in known if entry.lowering.runtime == lowering.runtime]
+    alike = [
+        entry
+        for entry in known
+        if (entry.lowering.runtime, entry.fingerprint.lowering) == (lowering.runtime, fingerprint.lowering)
+    ]
     return max(alike, key=lambda entry: likeness(entry.fingerprint, fingerprint), default=None)
 
 
@@ -62,6 +78,7 @@ def fit_from(
     helped = fit_totals(
         every, times_ms, fingerprint=fingerprint, lowering=lowering, prior=start, typical=typical
     )
+    helped = replace(helped, started_from=prior.fingerprint)
     return min(helped, fresh, key=held_out_error)
 
 

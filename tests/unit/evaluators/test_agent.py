@@ -49,6 +49,10 @@ def test_it_imports_nothing_but_the_standard_library_and_onnxruntime() -> None:
     assert names - sys.stdlib_module_names <= {"onnxruntime", "numpy"}  # onnxruntime brings numpy along
 
 
+def test_it_is_written_in_the_oldest_python_that_it_names() -> None:
+    ast.parse(FILE.read_text(), feature_version=(3, 9))
+
+
 def test_it_starts_outside_this_package(tmp_path: Path) -> None:
     copied = tmp_path / "agent.py"
     copied.write_bytes(FILE.read_bytes())

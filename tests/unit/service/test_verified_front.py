@@ -40,7 +40,8 @@ def test_members_are_within_the_bound_as_measured(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(search, "measure_front", measure)
     problem = Problem(SPACE, (Objective("ap"), Objective("latency_ms")), BOUND)
     front, labels = search.verified_front(cast(Work, None), cast(Bench, None), problem, history, ())
-    kept = [history.index(entry) for entry in front.members]
+    keys = [entry.key for entry in history]
+    kept = [keys.index(entry.key) for entry in front.members]
     assert kept == ([1, 2, 0] if slow == 1.0 else [2, 0])
     assert set(labels) == {history[index].key for index in (0, 1, 2)}
 
@@ -57,4 +58,4 @@ def test_what_is_on_the_front_instead_is_measured(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(search, "measure_front", measure)
     problem = Problem(SPACE, (Objective("ap"), Objective("latency_ms")), BOUND)
     front, _ = search.verified_front(cast(Work, None), cast(Bench, None), problem, history, ())
-    assert rounds == [1, 1, 1] and [history.index(entry) for entry in front.members] == [2]
+    assert rounds == [1, 1, 1] and [entry.key for entry in front.members] == [history[2].key]

@@ -61,10 +61,25 @@ def test_visits_may_come_in_any_order() -> None:
     assert measurements(shuffled) == measurements(visits)
 
 
-def test_a_lone_disturbed_reference_does_not_move_its_visit() -> None:
-    visits = [visit(0, number, 1.0, 3.0 if number == 4 else 1.0) for number in range(9)]
-    assert normaliser(visits).tolist() == [1.0] * 9
+def test_a_visit_is_normalised_by_the_references_on_both_sides() -> None:
+    visits = [visit(0, number, 1.0, 4.0 if number == 4 else 1.0) for number in range(9)]
+    assert normaliser(visits).tolist() == [1.0] * 3 + [2.0] * 2 + [1.0] * 4
     assert reference_level(visits) == 1.0
+
+
+def test_a_few_disturbed_references_do_not_move_the_label() -> None:
+    visits = [visit(0, number, 1.0, 3.0 if number in (2, 7) else 1.0) for number in range(11)]
+    assert measurements(visits)[0].latency_ms == pytest.approx(1.0)
+
+
+def test_a_neighbour_that_wakes_up_halfway_is_allowed_for() -> None:
+    speeds = [1.0, 1.0, 1.8, 1.8] * 4
+    half = [math.sqrt(a * b) for a, b in zip(speeds, [*speeds[1:], speeds[-1]], strict=True)]
+    visits = [
+        visit(0, i, 5.0 * slow, speed) for i, (slow, speed) in enumerate(zip(half, speeds, strict=True))
+    ]
+    assert measurements(visits)[0].latency_ms == pytest.approx(5.0)
+    assert noise_floor(measurements(visits)) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_noisy_neck_does_not_settle() -> None:

@@ -1,0 +1,67 @@
+"""Which convolutions torch runs itself, and where a fit starts: checked against torch's own profiler."""
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from evaluators.latency.lowering_torch import lower_torch
+from evaluators.latency.proportions import ORDINARY, proportion, proportions
+from search_space.architecture import Architecture, Edge, Input, Node
+from search_space.op import Op
+from search_space.ops.conv import Conv
+from search_space.ops.pool import Pool
+
+
+def neck(op: Op, channels: int, width: int) -> Architecture:
+    node = Node("out", 3, width, (Edge("x"),), None, (op,))
+    return Architecture((Input("x", 3, channels),), (node,), ((3, "out"),))
+
+
+CASES = [
+    (Conv(width=32, kernel=1), 32, 64, 1),
+    (Conv(width=96, kernel=1), 96, 128, 1),
+    (Conv(width=96, kernel=1), 96, 128, 2),
+    (Conv(width=32, kernel=3), 32, 64, 1),
+    (Conv(width=96, kernel=3), 96, 128, 1),
+    (Conv(width=32, kernel=5), 32, 64, 1),
+    (Conv(width=32, kernel=3, groups=0), 32, 64, 1),
+    (Conv(width=32, kernel=3), 32, 64, 2),
+]
+
+
+@pytest.mark.parametrize(("op", "channels", "extent", "batch"), CASES)
+def test_torch_runs_the_convolution_as_lowered(op: Conv, channels: int, extent: int, batch: int) -> None:
+    (kernel,) = lower_torch(neck(op, channels, op.width), (extent, extent), batch, threads=1)
+    x = torch.randn(batch, channels, extent // 8, extent // 8)
+    weight = torch.randn(op.width, channels // op.grouping(channels), op.kernel, op.kernel)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode(), profile(activities=[ProfilerActivity.CPU]) as seen:
+            torch.nn.functional.conv2d(x, weight, padding=op.kernel // 2, groups=op.grouping(channels))
+    finally:
+        torch.set_num_threads(before)
+    ran = {event.name for event in seen.events() or ()}
+    assert ("aten::mkldnn_convolution" in ran) is not kernel.kind.endswith("_gemm"), (kernel, ran)
+
+
+def test_an_accelerator_has_no_such_choice() -> None:
+    (kernel,) = lower_torch(neck(Conv(width=8, kernel=1), 8, 8), (64, 64))
+    assert kernel.kind == "conv_pointwise"
+
+
+def test_unfolded_windows_are_read_and_written() -> None:
+    small = neck(Conv(width=8, kernel=3, bias=False), 8, 8)
+    (own,), (other,) = (lower_torch(small, (64, 64), threads=threads) for threads in (1, 0))
+    assert own.macs == other.macs and own.bytes - other.bytes == 4 * 9 * 8 * 8 * 8
+
+
+def test_a_pooling_looks_at_every_pixel_of_its_windows() -> None:
+    (kernel,) = lower_torch(neck(Pool(kernel=3, stride=1), 8, 8), (64, 64), 2)
+    assert kernel.macs == 2 * 9 * 8 * 8 * 8
+
+
+def test_proportions_are_powers_of_two_and_ordinary_by_default() -> None:
+    assert proportion("torch", "add") == proportion("onnxruntime", "conv_dense") == ORDINARY
+    assert proportions("torch", ["max_pool", "add"]).tolist() == [[32, 1, 4], [1, 1, 1]]
+    assert proportions("torch", []).shape == (0, 3)
