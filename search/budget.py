@@ -15,7 +15,7 @@ class Budget:
 
     Attributes:
         evaluations: architectures that the strategy may have evaluated, failed ones and those of a resumed
-            history included, baselines not.
+            history included, baselines and those of an archive not.
         seconds: wall-clock time of this run; what is being evaluated then is abandoned.
         flat: end where the last `flat` evaluations raised the hypervolume by less than `tolerance` of it.
         tolerance: see `flat`; a ratio.

@@ -11,6 +11,8 @@ from search_space.architecture import Architecture
 
 SCHEMA_VERSION = 1
 
+ARCHIVE = "archive"
+"""Origin of what an earlier search of the same supernet found."""
 Genotype = tuple[int, ...]
 State = Literal["ok", "failed", "pending"]
 """scored; failed for good; handed to a worker (only inside a running search)."""
@@ -25,7 +27,7 @@ class Evaluation:
         genotype: choices of the space; None for a baseline outside it.
         architecture: the graph itself.
         scores: every score known, each with its source; the first of a metric is the one searched by.
-        origin: `search` or `baseline:<name>`.
+        origin: `search`, `baseline:<name>`, or `archive` where an earlier search found it.
         state: `ok`, `failed`, or `pending` while it is worked on.
         error: why it failed; None otherwise.
         seconds: time the evaluation took on its worker.
@@ -56,6 +58,11 @@ class Evaluation:
     def is_baseline(self) -> bool:
         """Whether it is a published neck rather than an answer of the strategy."""
         return self.origin.startswith("baseline:")
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the budget counts it: baselines and what an earlier search found are free."""
+        return not self.is_baseline and self.origin != ARCHIVE
 
     def find(self, metric: str) -> Score | None:
         """Return the first score of `metric`, or None."""

@@ -100,7 +100,7 @@ class _Run:
     def _wanted(self, first: Sequence[Evaluation]) -> list[Evaluation]:
         """Return a pending evaluation, without predicted accuracy, of each architecture to begin with."""
         new = {entry.key: entry for entry in first if entry.key not in self.archive}
-        spent = sum(not entry.is_baseline for entry in self.archive.values())
+        spent = sum(entry.is_spent for entry in self.archive.values())
         return [
             replace(
                 entry,
@@ -157,7 +157,7 @@ class _Run:
     def _batch(self, before: Sequence[Evaluation], generation: int) -> list[Evaluation]:
         """Return what to evaluate next, cut to the budget; empty at the end."""
         asked = [*before, *self.pending.values()]
-        left = self.budget.left(sum(not entry.is_baseline for entry in asked))
+        left = self.budget.left(sum(entry.is_spent for entry in asked))
         if left == 0 or self.budget.is_flat(before, self.problem):
             return []
         began = monotonic()

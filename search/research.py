@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from evaluators.score import Score
 from search.errors import MissingPredictor
-from search.evaluation import Evaluation
+from search.evaluation import ARCHIVE, Evaluation
 from search.history import cost_table, inside, members
 from search.objectives import device
 from search.pareto import front
@@ -34,7 +34,8 @@ GUESSED = 32
 def adopt(problem: Problem, archive: Sequence[Evaluation]) -> list[Evaluation]:
     """Return the archive as a history of `problem`: scores that are cheap now are looked up now.
 
-    Failed evaluations and what lacks an objective that is not cheap are left out.
+    Failed evaluations and what lacks an objective that is not cheap are left out. What is adopted has the
+    origin `archive`, which no budget counts.
 
     Raises:
         MissingPredictor: an objective or bound on latency that the problem's cheap scores do not give.
@@ -55,7 +56,7 @@ def _moved(problem: Problem, entry: Evaluation, cheap: set[str]) -> Evaluation:
         genotype=entry.genotype,
         architecture=entry.architecture,
         scores=problem.cheap(entry.architecture) + kept,
-        origin=entry.origin,
+        origin=entry.origin if entry.is_baseline else ARCHIVE,
         seconds=entry.seconds,
     )
 

@@ -69,17 +69,23 @@ def _predicted_best(
     sizes = choices(problem)
     seen = one_hot(np.array(genotypes(rows)), sizes)
     predictors = [_Predictor(seen, column) for column in cost_table(rows, problem).T]
-    algorithm = NSGA2(
+    generations, seed = ("n_gen", inner // population), int(rng.integers(2**31))
+    ended = minimize(_Inner(predictors, sizes), published_nsga2(population), generations, seed=seed)
+    return [tuple(int(choice) for choice in row) for row in ended.pop.get("X")]
+
+
+def published_nsga2(population: int) -> NSGA2:
+    """Return NSGA-II as DyNAS-T sets it up, for its inner search and for its search without predictors.
+
+    2 in 100 children are mutated: since pymoo 0.6 the probability given is that of a child, not of a gene.
+    """
+    return NSGA2(
         pop_size=population,
         sampling=IntegerRandomSampling(),
         crossover=SBX(prob=0.9, eta=15.0, vtype=float, repair=RoundingRepair()),
         mutation=PM(prob=0.02, eta=20.0, vtype=float, repair=RoundingRepair()),
         eliminate_duplicates=True,
     )
-    ended = minimize(
-        _Inner(predictors, sizes), algorithm, ("n_gen", inner // population), seed=int(rng.integers(2**31))
-    )
-    return [tuple(int(choice) for choice in row) for row in ended.pop.get("X")]
 
 
 def one_hot(table: NDArray[np.intp], sizes: NDArray[np.intp]) -> Array:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
+from search.evaluation import ARCHIVE
 from service.database import insert_new, read_clock
 from service.identifiers import new_id
 from service.records import Revisions, StoredEvaluation
@@ -18,6 +19,8 @@ from service.tables import architectures, evaluations, extra_scores, searches
 
 ERROR_OF = "stderr:"
 """Prefix of a metric's standard error among the compact metrics."""
+MANY = 500
+"""Keys asked for in one statement."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,42 @@ def history(tx: Connection, search_id: str) -> list[StoredEvaluation]:
     """Return every evaluation of the search, in order."""
     query = select(evaluations).where(evaluations.c.search_id == search_id)
     return many(tx, StoredEvaluation, query.order_by(evaluations.c.number))
+
+
+def of_supernet(
+    tx: Connection, owner: str, supernet_id: str, revisions: Revisions, limit: int, *, but: str
+) -> list[StoredEvaluation]:
+    """Return what the owner's searches of a supernet scored on these images by this evaluator, the newest
+    first, each architecture once, whatever the device; what came from an archive itself is left out.
+    """
+    query = (
+        select(evaluations)
+        .join(searches, searches.c.id == evaluations.c.search_id)
+        .where(
+            searches.c.owner == owner,
+            searches.c.supernet_id == supernet_id,
+            searches.c.id != but,
+            evaluations.c.state == "ok",
+            evaluations.c.origin != ARCHIVE,
+            evaluations.c.dataset_revision == revisions.dataset,
+            evaluations.c.evaluator_revision == revisions.evaluator,
+        )
+        .order_by(evaluations.c.created_at.desc(), evaluations.c.id.desc())
+        .limit(limit)
+    )
+    found: dict[str, StoredEvaluation] = {}
+    for entry in many(tx, StoredEvaluation, query):
+        found.setdefault(entry.key, entry)
+    return list(found.values())
+
+
+def architectures_of(tx: Connection, keys: Sequence[str]) -> dict[str, str]:
+    """Return the JSON documents of architectures by key."""
+    found: dict[str, str] = {}
+    for start in range(0, len(keys), MANY):
+        wanted = architectures.c.key.in_(keys[start : start + MANY])
+        found |= {row.key: row.document for row in tx.execute(select(architectures).where(wanted))}
+    return found
 
 
 def by_ids(tx: Connection, identifiers: Sequence[str]) -> list[StoredEvaluation]:

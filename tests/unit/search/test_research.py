@@ -50,7 +50,7 @@ def test_accuracies_stay_and_cheap_scores_are_new(archive: list[Evaluation]) -> 
     assert [entry.key for entry in history] == [entry.key for entry in archive[1:]]
     for old, new in zip(archive[1:], history, strict=True):
         assert new.score("ap") == old.score("ap")
-        assert new.score("latency_ms@board").source == "predicted"
+        assert new.score("latency_ms@board").source == "predicted" and new.origin == "archive"
 
 
 def test_a_device_without_predictor_is_named_with_the_remedy(archive: list[Evaluation]) -> None:
@@ -77,8 +77,9 @@ def test_guesses_are_evaluated_first_and_improve_the_front(archive: list[Evaluat
     history = adopt(problem, archive)
     guesses = predicted(problem, history)
     with LocalExecutor(chain.make_accuracy) as executor:
-        budget = Budget(evaluations=len(history) + len(guesses) + 4)
+        budget = Budget(evaluations=len(guesses) + 4)  # the archive is free
         found = list(search(problem, "surrogate", executor, budget, history, first=guesses))
+    assert len(found) == budget.evaluations
     assert [entry.key for entry in found[: len(guesses)]] == [entry.key for entry in guesses]
     assert all(entry.score("ap").source == "inherited" and entry.origin == "search" for entry in found)
     before, after = (
