@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from search_space.op import Size
 from supernet.export import adapters, onnx, safetensors, source, verify
 from supernet.export import card as cards
+from supernet.export.bare import BareProcess, Request
 from supernet.export.card import Card
 from supernet.export.deploy import deploy as deployed
 from supernet.export.importing import NAMES_KEY
@@ -63,6 +64,7 @@ def write_bundle(
     topology_svg: str | None = None,
     detector: "DetectorParts | None" = None,
     deploy: bool = False,
+    bare: BareProcess | None = None,
 ) -> Bundle:
     """Return the bundle of a finished neck, written into `folder` (made where it is missing).
 
@@ -73,23 +75,24 @@ def write_bundle(
         topology_svg: a drawing of the architecture.
         detector: backbone and head around this neck; its script and weights are added.
         deploy: export the deploy form, for inference only.
+        bare: a process that was started ahead; it is used up.
 
     Raises:
         ExportError: an operation cannot be exported.
         FailedCheck: an export's outputs are not the subnet's; the message has the numbers.
     """
     exported = deployed(subnet) if deploy else subnet
-    folder.mkdir(parents=True, exist_ok=True)
-    members = neck_files(exported, card)
-    if topology_svg is not None:
-        members["topology.svg"] = topology_svg.encode()
-    checks = verify.check_module("deploy form", exported, subnet, verify.DEPLOY_LIMIT) if deploy else []
-    if detector is not None:
-        members |= _detector_files(detector, exported)
-    _write(folder, members)
-    checks += _checks(folder, exported, members)
-    if detector is not None:
-        checks += _detector_checks(folder, detector, exported)
+    parts = None if detector is None else replace(detector, neck=exported)
+    with bare or BareProcess() as process:
+        members = neck_files(exported, card)
+        if topology_svg is not None:
+            members["topology.svg"] = topology_svg.encode()
+        if parts is not None:
+            members |= _detector_files(parts)
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder, members)
+        checks = verify.check_module("deploy form", exported, subnet, verify.DEPLOY_LIMIT) if deploy else []
+        checks += _checks(folder, exported, members, parts, process)
     verify.require(checks)
     files = (*members, "card.md")
     members["card.md"] = cards.text(card, exported.architecture, files, checks).encode()
@@ -102,16 +105,10 @@ def _write(folder: Path, members: Mapping[str, bytes]) -> None:
         (folder / name).write_bytes(content)
 
 
-def _detector_files(parts: "DetectorParts", neck: Subnet) -> dict[str, bytes]:
+def _detector_files(parts: "DetectorParts") -> dict[str, bytes]:
     from supernet.export.detector import detector_files
 
-    return detector_files(replace(parts, neck=neck))
-
-
-def _detector_checks(folder: Path, parts: "DetectorParts", neck: Subnet) -> list[Check]:
-    from supernet.export.detector import check_detector
-
-    return check_detector(folder, replace(parts, neck=neck))
+    return detector_files(parts)
 
 
 def neck_files(subnet: Subnet, card: Card) -> dict[str, bytes]:
@@ -140,13 +137,32 @@ def weights_file(subnet: Subnet) -> bytes:
     return safetensors.dump(source.renamed(subnet, subnet.architecture), metadata)
 
 
-def _checks(folder: Path, subnet: Subnet, members: Mapping[str, bytes]) -> list[Check]:
+def _checks(
+    folder: Path,
+    subnet: Subnet,
+    members: Mapping[str, bytes],
+    parts: "DetectorParts | None",
+    process: BareProcess,
+) -> list[Check]:
+    """Return the checks of everything written; ONNX Runtime and the other process run side by side."""
     references = verify.write_references(folder, subnet)
-    checks = verify.check_source([folder])[0]
+    requests: list[Request] = [("neck", folder)]
+    if parts is not None:
+        from supernet.export.detector import write_reference
+
+        references.append(write_reference(folder, parts))
+        requests.append(("detector", folder))
+    process.send(requests)
+    model = members.get("neck.onnx")
+    onnx_checks = [] if model is None else verify.check_onnx(model, subnet)
+    neck, *detector = process.answers()
     for path in references:
         path.unlink()
-    model = members.get("neck.onnx")
-    return checks if model is None else checks + verify.check_onnx(model, subnet)
+    return [
+        *verify.exact("neck.py", neck),
+        *onnx_checks,
+        *(check for answer in detector for check in verify.exact("detect.py", answer)),
+    ]
 
 
 def _zip(path: Path, members: Mapping[str, bytes], checks: tuple[Check, ...]) -> Bundle:

@@ -85,10 +85,8 @@ def _scores(card: Card) -> str:
     lines = ["| neck | " + " | ".join(_headed(card, metric) for metric in metrics) + " |"]
     lines.append("|---" * (len(metrics) + 1) + "|")
     for name, scores in rows.items():
-        found = {score.metric: score for score in scores}
-        lines.append(
-            f"| {_line(name)} | " + " | ".join(_cell(found.get(metric)) for metric in metrics) + " |"
-        )
+        cells = (_cell([score for score in scores if score.metric == metric]) for metric in metrics)
+        lines.append(f"| {_line(name)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -97,9 +95,13 @@ def _headed(card: Card, metric: str) -> str:
     return _line(metric) + ("" if unit in ("", "1") else f" ({_line(unit)})")
 
 
-def _cell(score: ScoreLike | None) -> str:
-    if score is None:
-        return "-"
+def _cell(scores: Sequence[ScoreLike]) -> str:
+    """Return the latest value of each source."""
+    latest = {score.source: score for score in scores}
+    return "; ".join(map(_valued, latest.values())) or "-"
+
+
+def _valued(score: ScoreLike) -> str:
     error = "" if score.stderr is None else f" ± {score.stderr:.2g}"
     return f"{number(score.value)}{error} ({_line(score.source)})"
 
@@ -110,7 +112,7 @@ def _sources(card: Card) -> str:
     return (
         "± is one standard error. In brackets is where a number comes from: measured on the device; "
         "predicted by a fitted model; inherited from the supernet's weights, adapted or fine-tuned; "
-        "counted from the structure. Numbers of different sources do not compare."
+        "trained from first weights; counted from the structure. Numbers of different sources do not compare."
     )
 
 
@@ -135,7 +137,10 @@ def _loading(architecture: Architecture, files: Sequence[str]) -> str:
     else:
         lines.append("`neck.onnx` does the same in ONNX Runtime for any batch, height and width.")
     if "detect.py" in files:
-        lines.append("`python detect.py image.jpg` runs the whole detector and draws its boxes.")
+        lines.append(
+            "`python detect.py image.jpg` runs the whole detector and draws its boxes; it needs torch and "
+            "Pillow, and timm where `backbone.py` imports it."
+        )
     return "\n".join(lines)
 
 

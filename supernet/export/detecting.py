@@ -1,17 +1,14 @@
 """What the written detector script is made of: real functions and classes, whose own text it carries.
 
-They use torch, torchvision (and the Pillow that it needs) alone, and are formatted for 88 columns.
+They use torch and Pillow alone, and are formatted for 88 columns.
 """
 
 from itertools import pairwise
 
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import batched_nms
-from torchvision.transforms.functional import pil_to_tensor
-from torchvision.utils import draw_bounding_boxes
 
 
 def letterbox(image: Image.Image, size: tuple[int, int]) -> tuple[Tensor, float]:
@@ -20,7 +17,8 @@ def letterbox(image: Image.Image, size: tuple[int, int]) -> tuple[Tensor, float]
     width, height = (max(1, round(x * scale)) for x in (image.width, image.height))
     if (width, height) != image.size:
         image = image.resize((width, height), Image.Resampling.BILINEAR)
-    pixels = pil_to_tensor(image).float() / 255
+    flat = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+    pixels = flat.view(height, width, 3).permute(2, 0, 1).float() / 255
     margins = [0, size[1] - width, 0, size[0] - height]
     return F.pad(pixels, margins, value=128 / 255)[None], scale
 
@@ -58,16 +56,35 @@ def decode(
     distances = predicted[location, classes:].clamp(max=6.0).exp() * points[:, 2:]
     near, far = points[:, :2] - distances[:, :2], points[:, :2] + distances[:, 2:]
     boxes = torch.cat([near, far], 1)
-    kept = batched_nms(boxes, scores, labels, overlap)
+    kept = apart(boxes, scores, labels, overlap)
     return boxes[kept], scores[kept], labels[kept]
 
 
-def draw(image: Image.Image, boxes: Tensor, texts: list[str]) -> Tensor:
-    """Return the image as `(3, H, W)` uint8 with boxes and texts drawn on it."""
-    pixels = pil_to_tensor(image)
-    if len(boxes) == 0:
-        return pixels
-    return draw_bounding_boxes(pixels, boxes, texts, colors="red")
+def apart(boxes: Tensor, scores: Tensor, labels: Tensor, overlap: float) -> Tensor:
+    """Return the boxes, best first, that no better one of their class overlaps."""
+    order = scores.argsort(descending=True, stable=True)
+    boxes, labels = boxes[order].double(), labels[order]
+    low = torch.maximum(boxes[:, None, :2], boxes[:, :2])
+    high = torch.minimum(boxes[:, None, 2:], boxes[:, 2:])
+    shared = (high - low).clamp(min=0).prod(2)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    close = shared > overlap * (areas[:, None] + areas - shared)
+    close &= labels[:, None] == labels
+    free = torch.ones(len(order), dtype=torch.bool)
+    for index in range(len(order)):
+        if free[index]:
+            free[index + 1 :] &= ~close[index, index + 1 :]
+    return order[free]
+
+
+def draw(image: Image.Image, boxes: Tensor, texts: list[str]) -> Image.Image:
+    """Return the image with boxes and texts drawn on it."""
+    drawn = image.copy()
+    pen = ImageDraw.Draw(drawn)
+    for box, text in zip(boxes.tolist(), texts, strict=True):
+        pen.rectangle(box, outline="red", width=2)
+        pen.text((box[0] + 3, box[1] + 2), text, fill="red")
+    return drawn
 
 
 class Residual(nn.Module):

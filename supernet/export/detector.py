@@ -5,8 +5,6 @@
 """
 
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +18,15 @@ from supernet.backbone import Backbone
 from supernet.detection.decoding import DecodingSpec
 from supernet.detector import Detector, DetectorStatistics
 from supernet.export import detecting, source
-from supernet.export.errors import FailedCheck
+from supernet.export.bare import BareProcess
 from supernet.export.expression import quoted
 from supernet.export.printing import helper_source
 from supernet.export.safetensors import dump
 from supernet.export.source_ops import Helper
-from supernet.export.verify import Check
+from supernet.export.verify import Check, exact
 from supernet.subnet import Subnet
 
 REFERENCE = "detector_reference.safetensors"
-_PROCESS_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -58,11 +55,16 @@ def detector_parts(
     detector: Detector, architecture: Architecture, statistics: DetectorStatistics
 ) -> DetectorParts:
     """Return the detector with one architecture as its neck, all in evaluation mode."""
-    head = detector.task.head_of(architecture)
+    head = detector.head.extract(detector.task.head_of(architecture), statistics=statistics.head)
+    return parts_with(detector, detector.neck.extract(architecture, statistics=statistics.neck), head)
+
+
+def parts_with(detector: Detector, neck: Subnet, head: Subnet) -> DetectorParts:
+    """Return the detector with a neck and a head of their own, all in evaluation mode."""
     return DetectorParts(
         backbone=detector.backbone.eval(),
-        neck=detector.neck.extract(architecture, statistics=statistics.neck),
-        head=detector.head.extract(head, statistics=statistics.head),
+        neck=neck,
+        head=head,
         categories=tuple(category.name for category in detector.categories),
         image_size=detector.image_size,
         decoding=detector.task.spec.decoding,
@@ -112,6 +114,7 @@ def script(parts: DetectorParts) -> str:
         detecting.flatten,
         detecting.locations,
         detecting.decode,
+        detecting.apart,
         detecting.draw,
     )
     names = _tuple([quoted(name) for name in parts.categories])
@@ -131,42 +134,28 @@ def _tuple(items: Sequence[str]) -> str:
     return "(\n" + "".join(f"    {item},\n" for item in items) + ")"
 
 
+def write_reference(folder: Path, parts: DetectorParts) -> Path:
+    """Write the outputs for a random image, which the written detector must give too; return the file."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(1, 3, *parts.image_size, generator=generator)
+    outputs = {f"output.{level}": x for level, x in parts.predict(images).items()}
+    (folder / REFERENCE).write_bytes(dump({"images": images, **outputs}))
+    return folder / REFERENCE
+
+
 def check_detector(folder: Path, parts: DetectorParts) -> list[Check]:
     """Return the checks of the written detector in a process of its own: bit-equal to this one.
 
     Raises:
         FailedCheck: the files do not run.
     """
-    generator = torch.Generator().manual_seed(0)
-    images = torch.rand(1, 3, *parts.image_size, generator=generator)
-    outputs = {f"output.{level}": x for level, x in parts.predict(images).items()}
-    (folder / REFERENCE).write_bytes(dump({"images": images, **outputs}))
-    process = subprocess.run(
-        [sys.executable, "-B", "-W", "ignore", "-c", _CHECK, str(folder), str(torch.get_num_threads())],
-        capture_output=True,
-        text=True,
-        timeout=_PROCESS_S,
-        check=False,
-    )
-    (folder / REFERENCE).unlink()
-    if process.returncode:
-        raise FailedCheck(f"detect.py does not run: {process.stderr[-2000:]}")
-    check = Check("detect.py", f"{parts.image_size[0]} x {parts.image_size[1]}", float(process.stdout), 0.0)
-    return [check]
+    reference = write_reference(folder, parts)
+    with BareProcess() as bare:
+        bare.send([("detector", folder)])
+        (answer,) = bare.answers()
+    reference.unlink()
+    return exact("detect.py", answer)
 
-
-_CHECK = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import torch
-torch.set_num_threads(int(sys.argv[2]))
-import detect
-stored = detect.read_safetensors(f"{sys.argv[1]}/detector_reference.safetensors")
-detector = detect.Detector.from_safetensors(f"{sys.argv[1]}/detector.safetensors")
-with torch.no_grad():
-    made = detector(stored["images"])
-print(max(float((x - stored[f"output.{level}"]).abs().max()) for level, x in made.items()))
-"""
 
 _BACKBONE_HEAD = '''\
 """The backbone: images to feature maps by level, in plain PyTorch."""
@@ -196,7 +185,7 @@ _SCRIPT_HEAD = '''
 
     python detect.py image.jpg --output found.png --score 0.3
 
-Needs torch and torchvision (timm too where backbone.py does), and the files beside it:
+Needs torch and Pillow (timm too where backbone.py does), and the files beside it:
 backbone.py, neck.py, head.py and detector.safetensors.
 """
 
@@ -207,13 +196,9 @@ import torch
 from backbone import Backbone
 from head import Head
 from neck import Neck, read_safetensors
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.io import write_png
-from torchvision.ops import batched_nms
-from torchvision.transforms.functional import pil_to_tensor
-from torchvision.utils import draw_bounding_boxes
 
 CATEGORIES = {categories}
 IMAGE_SIZE = {size}  # height and width, pixels
@@ -261,7 +246,7 @@ def main() -> None:
     texts = [f"{CATEGORIES[k]} {s:.2f}" for k, s in zip(labels, scores, strict=True)]
     for text, box in zip(texts, boxes.tolist(), strict=True):
         print(text, [round(x) for x in box])
-    write_png(draw(image, boxes, texts), str(options.output))
+    draw(image, boxes, texts).save(options.output)
     print(f"{len(boxes)} found, drawn on {options.output}")
 
 

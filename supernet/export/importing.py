@@ -30,12 +30,22 @@ def import_neck(architecture_file: Path, weights_file: Path) -> Subnet:
         UnreadableWeights: the second file cannot be trusted.
         WeightMismatch: the tensors are those of another architecture; lists what is missing or misshapen.
     """
-    architecture = read_architecture(architecture_file)
+    return load_neck(read_architecture(architecture_file), weights_file)
+
+
+def load_neck(architecture: Architecture, weights_file: Path) -> Subnet:
+    """Return the neck of an architecture with the weights of a file, in evaluation mode; see `import_neck`.
+
+    Raises:
+        InvalidArchitecture: a node is called as an attribute that every module has.
+        UnreadableWeights: the file cannot be trusted.
+        WeightMismatch: the tensors are those of another architecture; lists what is missing or misshapen.
+    """
     stored = safetensors.read(weights_file)
     try:
         subnet = Subnet(architecture)
-    except KeyError as error:  # a node called as an attribute that every module has
-        raise InvalidArchitecture(f"{architecture_file}: a node's name cannot be used: {error}") from error
+    except KeyError as error:
+        raise InvalidArchitecture(f"a node's name cannot be used: {error}") from error
     state = _renamed(subnet, stored)
     _check(subnet, state, str(weights_file))
     with torch.no_grad():

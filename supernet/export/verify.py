@@ -1,8 +1,5 @@
 """Whether an exported file computes what the subnet does, at image sizes that it was not made for."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +10,7 @@ from torch import Tensor
 
 from search_space.architecture import Architecture
 from search_space.op import Size
+from supernet.export.bare import BareProcess
 from supernet.export.errors import FailedCheck
 from supernet.export.safetensors import dump
 from supernet.subnet import Subnet
@@ -22,10 +20,6 @@ UNTRACED: tuple[Size, ...] = ((97, 131), (64, 160), (33, 65))
 ONNX_LIMIT = 1e-4
 DEPLOY_LIMIT = 1e-4
 _SEED = 20_26
-_PROCESS_S = 300.0
-_NOT_TORCH = ("safetensors", "onnx", "onnxruntime", "timm", "torchvision")
-
-_FRESH = str(Path(__file__).with_name("fresh.py"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +94,14 @@ def check_source(folders: Sequence[Path], *, also_blocked: Sequence[str] = ()) -
     Raises:
         FailedCheck: a file cannot be loaded or run; the message has the process's last words.
     """
-    blocked = ",".join([*_NOT_TORCH, *also_blocked])
-    arguments = [str(torch.get_num_threads()), blocked, *map(str, folders)]
-    process = subprocess.run(
-        [sys.executable, "-I", "-B", "-W", "ignore", _FRESH, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=_PROCESS_S,
-        check=False,
-    )
-    lines = process.stdout.splitlines()
-    if process.returncode or len(lines) != len(folders):
-        raise FailedCheck(f"neck.py does not run in a process with torch alone: {process.stderr[-2000:]}")
-    return [[Check("neck.py", case, far, 0.0) for case, far in json.loads(line).items()] for line in lines]
+    with BareProcess(also_blocked) as bare:
+        bare.send([("neck", folder) for folder in folders])
+        return [exact("neck.py", answer) for answer in bare.answers()]
+
+
+def exact(what: str, answer: Mapping[str, float | None]) -> list[Check]:
+    """Return the answer of a bare process as checks that allow no difference."""
+    return [Check(what, case, far, 0.0) for case, far in answer.items()]
 
 
 def _case(image: Size) -> str:

@@ -108,7 +108,7 @@ def write_neck(folder: Path, subnet: Subnet, text: str) -> None:
 def test_a_process_with_torch_alone_cannot_import_more(tmp_path: Path, subnet: Subnet) -> None:
     text = source.generate(subnet.architecture).replace("import json\n", "import json\nimport supernet\n", 1)
     write_neck(tmp_path, subnet, text)
-    with pytest.raises(FailedCheck, match="imports supernet"):
+    with pytest.raises(FailedCheck, match="may not import supernet"):
         verify.check_source([tmp_path])
 
 
@@ -138,7 +138,7 @@ def test_an_operation_that_cannot_be_exported_is_named_before_anything_is_writte
     monkeypatch.setattr(source.source_ops, "names", lambda: ("conv", "norm", "act", "pool", "resize"))
     with pytest.raises(ExportError, match="operation 'weighted_sum' cannot be written"):
         write_bundle(tmp_path / "none", subnet, card=replace(card, title="x"))
-    assert not list((tmp_path / "none").iterdir())
+    assert not (tmp_path / "none").exists()
 
 
 def test_the_deploy_form_is_an_option(tmp_path: Path, subnet: Subnet, card: Card) -> None:

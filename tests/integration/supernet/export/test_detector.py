@@ -63,7 +63,7 @@ def test_it_is_bit_equal_and_other_weights_are_found(folder: Path, plain: Detect
     with torch.no_grad():
         next(other.head.parameters()).add_(1e-3)
     (check,) = check_detector(folder, other)
-    with pytest.raises(FailedCheck, match=r"detect.py, 96 x 128: difference \d"):
+    with pytest.raises(FailedCheck, match=r"detect.py, detector_reference: difference \d"):
         verify.require([check])
 
 
