@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.form import Figure
-from benchmarks.ranking_statistics import (
+from benchmarks.rows import Rows
+from evaluators.rank_statistics import (
     Floats,
     Statistic,
     concordance,
@@ -17,7 +18,6 @@ from benchmarks.ranking_statistics import (
     tau,
     top_half,
 )
-from benchmarks.rows import Rows
 
 TRUTH_SEEDS = (0, 1)
 ADAPTATION = (50,)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from benchmarks.ranking import TRAININGS
-from benchmarks.ranking_statistics import concordance, interval, regret, rho, standardised, tau, top_half
 from benchmarks.ranking_table import figures
 from benchmarks.rows import Rows
+from evaluators.rank_statistics import concordance, interval, regret, rho, standardised, tau, top_half
 
 UP = np.arange(10, dtype=np.float64)
 
@@ -54,7 +54,7 @@ def test_the_interval_holds_the_value_and_is_wide_for_few() -> None:
 def test_rows_survive_and_partial_figures_come_from_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.ranking_statistics.REPLICATES", 30)
+    monkeypatch.setattr("evaluators.rank_statistics.REPLICATES", 30)
     truth, scores = Rows(tmp_path / "truth.jsonl"), Rows(tmp_path / "scores.jsonl")
     rng = np.random.default_rng(1)
     for index in range(12):

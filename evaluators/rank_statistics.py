@@ -54,14 +54,16 @@ def regret(truth: Floats, score: Floats) -> float:
 def interval(statistic: Statistic, truth: Floats, score: Floats, groups: Floats | None = None) -> Interval:
     """Return the statistic with a percentile bootstrap over architectures.
 
-    A pair of copies of one architecture has no order; copies are left out of each replicate.
+    A pair of copies of one architecture has no order; copies are left out of each replicate, and
+    replicates of fewer than three architectures altogether.
     """
     labels = np.zeros(len(truth)) if groups is None else groups
     rng = np.random.default_rng(0)
     drawn: list[float] = []
     for _ in range(REPLICATES):
         picks = np.unique(rng.integers(len(truth), size=len(truth)))
-        drawn.append(statistic(truth[picks], score[picks], labels[picks]))
+        if len(picks) > 2:
+            drawn.append(statistic(truth[picks], score[picks], labels[picks]))
     low, high = np.nanquantile(drawn, (0.025, 0.975))
     value = statistic(truth, score, labels)
     return Interval(value, min(float(low), value), max(float(high), value))
