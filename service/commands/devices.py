@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from evaluators.latency.calibrate import Calibration
+    from evaluators.latency.memory import MemoryPredictor
     from evaluators.latency.predictor import Predictor
+    from evaluators.score import Score
     from search_space.architecture import Architecture
     from search_space.space import Space
 
@@ -64,6 +66,11 @@ def calibrate(
     seed: Annotated[int, typer.Option(help="Of the necks that are chosen.")] = 0,
     budget_ms: Annotated[float | None, typer.Option(help="A time near which more is measured.")] = None,
     memory: Annotated[bool, typer.Option(help="Measure peak activation memory too.")] = False,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="A predictor.json to start from if it helps; the nearest in the folder if unset."),
+    ] = None,
+    fresh: Annotated[bool, typer.Option(help="Start from no other device.")] = False,
     folder: Folder = FOLDER,
     as_json: AsJson = False,
 ) -> None:
@@ -83,6 +90,7 @@ def calibrate(
             threads=threads,
             image_size=_size(image),
             budget_ms=budget_ms,
+            prior=None if fresh else _prior(start, folder, device, threads, _size(image)),
         )
         done = _followed(events, f"calibrate {device}")
     summary = summarise(done)
@@ -90,14 +98,19 @@ def calibrate(
     target.mkdir(parents=True, exist_ok=True)
     (target / "predictor.json").write_text(done.predictor.to_json())
     (target / "samples.json").write_text(json.dumps(_samples(done)))
+    rows, held = summary.rows(), None
     if memory:
         with _refusals():
-            (target / "memory.json").write_text(_memory(device, threads, done))
-    (target / "calibration.html").write_text(page(summary, done.predictor.fingerprint))
+            held = _memory(device, threads, done)
+        (target / "memory.json").write_text(held.to_json())
+        rows += held.rows()
+    (target / "calibration.html").write_text(page(summary, done.predictor.fingerprint, rows))
     if as_json:
-        typer.echo(json.dumps({**asdict(summary), "folder": str(target), "seconds": done.elapsed_s}))
+        errors = {} if held is None else {"memory_median_error": held.median_error}
+        record = {**asdict(summary), **errors, "folder": str(target), "seconds": done.elapsed_s}
+        typer.echo(json.dumps(record))
         return
-    _table(f"{device}, {_machine(done.predictor.fingerprint)}", summary.rows())
+    _table(f"{device}, {_machine(done.predictor.fingerprint)}", rows)
     typer.echo(f"{done.elapsed_s:.0f} s; page: {target / 'calibration.html'}; coefficients: predictor.json")
 
 
@@ -121,11 +134,13 @@ def explain(
         architecture = _neck(neck, channels, width)
         found = shares(predictor, predictor.kernels(architecture))
         score = predictor.predict(architecture)
+        held = _predicted_memory(folder / device / "memory.json", architecture)
     if as_json:
         rows = [
             {"path": s.kernel.path, "kind": s.kernel.kind, "ms": s.time_ms, "share": s.share} for s in found
         ]
-        typer.echo(json.dumps({"latency_ms": score.value, "base_ms": predictor.base, "kernels": rows}))
+        record = {"latency_ms": score.value, "base_ms": predictor.base, "kernels": rows}
+        typer.echo(json.dumps(record | ({} if held is None else {held.metric: held.value})))
         return
     for entry in sorted(found, key=lambda entry: -entry.share):
         mark = "" if entry.measured else "  (never measured: roofline)"
@@ -135,6 +150,9 @@ def explain(
     typer.echo(f"{predictor.base / score.value:6.1%} {predictor.base:9.4f} ms  every inference")
     error = "" if score.stderr is None else f" ± {score.stderr:.3f}"
     typer.echo(f"{score.value:.3f}{error} ms predicted, {len(found)} kernels")
+    if held is not None:
+        error = "" if held.stderr is None else f" ± {held.stderr:.3f}"
+        typer.echo(f"{held.value:.3f}{error} MB of activations at the peak predicted")
 
 
 @app.command()
@@ -239,15 +257,36 @@ def _predictor(path: Path, device: str) -> Predictor:
     return Predictor.from_json(path.read_text())
 
 
-def _memory(device: str, threads: int, done: Calibration) -> str:
+def _prior(
+    start: Path | None, folder: Path, device: str, threads: int, image_size: tuple[int, int]
+) -> Predictor | None:
+    """Return the predictor to start from: the given one, or that of the most similar device of the folder."""
+    from evaluators import devices
+    from evaluators.latency.predictor import Predictor
+    from evaluators.latency.transfer import nearest, stored
+
+    if start is not None:
+        return Predictor.from_json(start.read_text())
+    found = devices.load(device, threads=threads)
+    return nearest(stored(folder), found.fingerprint(image_size), found.lowering)
+
+
+def _memory(device: str, threads: int, done: Calibration) -> MemoryPredictor:
     """Return the coefficients of peak activation memory, fitted to the same necks."""
     from evaluators import devices
     from evaluators.latency.memory import calibrate_memory
 
     image_size = done.predictor.fingerprint.image
     events = calibrate_memory(devices.load(device, threads=threads), done.architectures, image_size)
-    found: str = _followed(events, f"memory {device}").to_json()
+    found: MemoryPredictor = _followed(events, f"memory {device}")
     return found
+
+
+def _predicted_memory(path: Path, architecture: Architecture) -> Score | None:
+    """Return the predicted peak of activation memory where it was calibrated."""
+    from evaluators.latency.memory import MemoryPredictor
+
+    return MemoryPredictor.from_json(path.read_text()).predict(architecture) if path.exists() else None
 
 
 def _samples(done: Calibration) -> dict[str, Any]:

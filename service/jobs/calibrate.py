@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 import torch
 
 from evaluators.latency.calibrate import Calibration, calibrate
-from evaluators.latency.errors import LatencyError
+from evaluators.latency.device import Device as Plugin
+from evaluators.latency.errors import LatencyError, NewerPredictor
+from evaluators.latency.fingerprint import Fingerprint
 from evaluators.latency.measuring import Protocol
+from evaluators.latency.predictor import Predictor
+from evaluators.latency.transfer import nearest
 from search_space.space import Space
 from service import trained
 from service.records import Device
@@ -58,13 +63,15 @@ def _measured(work: Work, device: Device, card: dict[str, Any]) -> Calibration:
     space = Space.load(card["space"])
     plugin = open_device(work.store, device, work.job.id, check=work.check)
     baselines = [space.architecture(genotype) for genotype in space.baselines().values()]
+    image_size = (card["image_size"][0], card["image_size"][1])
     events = calibrate(
         plugin,
         space,
         work.job.request["necks"],
-        image_size=(card["image_size"][0], card["image_size"][1]),
+        image_size=image_size,
         batch=device.spec["batch"],
         also=baselines[:4],
+        prior=_nearest(work, device, plugin, image_size),
         protocol=Protocol(visits=8, most_visits=12, seconds=SESSION_S),
     )
     reported_s = 0.0
@@ -78,6 +85,17 @@ def _measured(work: Work, device: Device, card: dict[str, Any]) -> Calibration:
     raise AssertionError("a calibration ends with its result")
 
 
+def _nearest(work: Work, device: Device, plugin: Plugin, image_size: tuple[int, int]) -> Predictor | None:
+    """Return the predictor of the owner's most similar device, if there is one."""
+    with work.store.database.read() as tx:
+        stored = devices.documents(tx, device.owner)
+    known = []
+    for document in stored:
+        with suppress(NewerPredictor):
+            known.append(Predictor.from_json(document))
+    return nearest(known, plugin.fingerprint(image_size, device.spec["batch"]), plugin.lowering)
+
+
 def _summary(found: Calibration) -> dict[str, Any]:
     """Return what a user wants to know of a calibration: its error, its noise and what it holds for."""
     return {
@@ -85,8 +103,13 @@ def _summary(found: Calibration) -> dict[str, Any]:
         "noise_floor": found.noise_floor,
         "median_error": _median_error(found),
         "fingerprint": asdict(found.predictor.fingerprint),
+        "started_from": _device_of(found.predictor.started_from),
         "latency_ms": {"least": min(found.times_ms), "most": max(found.times_ms)},
     }
+
+
+def _device_of(start: Fingerprint | None) -> str | None:
+    return None if start is None else f"{start.device}, {start.hardware}"
 
 
 def _median_error(found: Calibration) -> float:

@@ -13,6 +13,9 @@ from service.states import ENDED, GOOD
 from service.stores.rows import Page, columns, many, one, paged
 from service.tables import devices, jobs, predictors
 
+KNOWN = 32
+"""Calibrations that a new device's nearest is looked for among, the newest."""
+
 
 def add(tx: Connection, device: Device) -> None:
     """Store a new device."""
@@ -52,6 +55,17 @@ def predictors_of(tx: Connection, device_id: str) -> list[Predictor]:
     """Return the device's calibrations, newest first."""
     query = select(predictors).where(predictors.c.device_id == device_id)
     return many(tx, Predictor, query.order_by(predictors.c.created_at.desc(), predictors.c.id))
+
+
+def documents(tx: Connection, owner: str) -> list[str]:
+    """Return the coefficients of the owner's finished calibrations, newest first."""
+    query = (
+        select(predictors.c.document)
+        .join(devices, devices.c.id == predictors.c.device_id)
+        .where(devices.c.owner == owner, predictors.c.document.is_not(None))
+        .order_by(predictors.c.created_at.desc(), predictors.c.id)
+    )
+    return [str(document) for document in tx.execute(query.limit(KNOWN)).scalars()]
 
 
 def usable_predictor(tx: Connection, device_id: str, space_key: str) -> Predictor | None:

@@ -25,6 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.exit_code == 0, done.output
     record = json.loads(done.stdout)
     assert record["samples"] == 12 and record["coverage"] is None
+    assert record["started_from"] is None and record["memory_median_error"] >= 0
     return folder
 
 
@@ -42,7 +43,28 @@ def test_calibrate_leaves_coefficients_samples_and_a_page(folder: Path) -> None:
     samples = json.loads((kept / "samples.json").read_text())
     assert len(samples["necks"]) == 12 == len(samples["measured"])
     assert all(entry["visits"] for entry in samples["measured"])
-    assert "<svg" in (kept / "calibration.html").read_text()
+    page = (kept / "calibration.html").read_text()
+    assert "<svg" in page and "peak memory" in page
+
+
+def test_a_calibration_can_start_from_another_and_says_whether_that_helped(
+    folder: Path, tmp_path: Path
+) -> None:
+    given = [
+        "--budget",
+        "10",
+        "--image",
+        "32x32",
+        "--channels",
+        CHANNELS,
+        "--folder",
+        str(tmp_path),
+        "--json",
+    ]
+    start = str(folder / "onnxruntime_cpu" / "predictor.json")
+    done = neckline("devices", "calibrate", *given, "--start", start)
+    assert done.exit_code == 0, done.output
+    assert (json.loads(done.stdout)["started_from"] or "onnxruntime_cpu").startswith("onnxruntime_cpu")
 
 
 def test_explain_shows_kernels_and_shares(folder: Path) -> None:
@@ -61,7 +83,7 @@ def test_explain_shows_kernels_and_shares(folder: Path) -> None:
     total = sum(entry["ms"] for entry in record["kernels"]) + record["base_ms"]
     assert total == pytest.approx(record["latency_ms"])
     shown = neckline("devices", *given).stdout
-    assert "conv_dense" in shown and "ms predicted" in shown
+    assert "conv_dense" in shown and "ms predicted" in shown and "MB of activations" in shown
 
 
 def test_explain_takes_an_architecture_file(folder: Path, tmp_path: Path) -> None:
