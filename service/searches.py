@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from evaluators.latency.kernels import LOWERING_VERSION
 from search.errors import SearchError
 from service import supernets as training
 from service.database import read_clock
@@ -125,10 +126,11 @@ def calibration(
 
 
 def space_key(space: Mapping[str, Any], dataset_id: str | None) -> str:
-    """Return a digest of what a latency depends on beside the device: the space and the dataset's image
-    size.
+    """Return a digest of what a latency depends on beside the device: the space, the dataset's image size,
+    and the version of the kernel lists.
     """
-    return hashlib.sha256(json.dumps([dict(space), dataset_id], sort_keys=True).encode()).hexdigest()
+    content = json.dumps([dict(space), dataset_id, LOWERING_VERSION], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def require(tx: Connection, owner: str, search_id: str) -> Search:
