@@ -6,7 +6,6 @@ where there is one, else the first node of the level. Nothing is ever resized by
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,12 +15,12 @@ from typing import Any, Self
 from search_space import ops
 from search_space.canonical import canonical
 from search_space.errors import CyclicGraph, InvalidArchitecture, NewerSchema, WidthMismatch
+from search_space.naming import check_name
 from search_space.op import Op, Shape, Size
 
 SCHEMA_VERSION = 1
 MAX_LEVEL = 16
 """Highest level; at its stride of 65,536 pixels every image is one pixel."""
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOMINAL = (640, 640)
 
 
@@ -229,6 +228,10 @@ def node_shape(node: Node, shapes: Mapping[str, Shape], size: Size | None, steps
             output = op.infer(inputs, size)
         except InvalidArchitecture as error:
             raise type(error)(f"node '{node.id}' (level {node.level}): {error}") from error
+        if min(output) < 1:
+            raise InvalidArchitecture(
+                f"node '{node.id}' (level {node.level}): {op.kind} makes {output} of {list(inputs)}"
+            )
         steps.append(Step(name if count == 1 else f"{name}_{count}", node, op, inputs, output))
         return output
 
@@ -263,8 +266,7 @@ def _check_tie(step: Step, ties: dict[str, tuple[str, Mapping[str, tuple[int, ..
 def _check_names(architecture: Architecture) -> None:
     names = [entry.id for entry in architecture.inputs] + [node.id for node in architecture.nodes]
     for name in names:
-        if not _NAME.fullmatch(name):
-            raise InvalidArchitecture(f"'{name}' cannot name a node: use letters, digits and _")
+        check_name(name)
     repeated = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
     if repeated:
         raise InvalidArchitecture(f"two inputs or nodes are called {sorted(repeated)}")

@@ -69,7 +69,15 @@ P3 = node("p3", 3, 8, "c3")
         ([node("a", 3, 8, "c3", fusion=Norm())], InvalidArchitecture, "'norm' takes one input"),
         ([node("a", 3, 8, "c3", ops=[Sum()])], InvalidArchitecture, "can only stand as the node's fusion"),
         ([P3, P3], InvalidArchitecture, r"are called \['p3'\]"),
-        ([node("p 3", 3, 8, "c3")], InvalidArchitecture, "'p 3' cannot name a node"),
+        ([node("p 3", 3, 8, "c3")], InvalidArchitecture, "'p 3' cannot name a node: use letters"),
+        ([node("_p3", 3, 8, "c3")], InvalidArchitecture, "'_p3' cannot name a node: .* a letter in front"),
+        (
+            [node("forward", 3, 8, "c3")],
+            InvalidArchitecture,
+            "'forward' .* modules have .* take .*'forward_0'",
+        ),
+        ([node("state_dict", 3, 8, "c3")], InvalidArchitecture, "'state_dict' cannot name a node"),
+        ([node("lambda", 3, 8, "c3")], InvalidArchitecture, "'lambda' .* a keyword of Python"),
         ([node("a", 3, 12, "c4")], InvalidArchitecture, "makes 40 x 40 pixels .* its level has 80 x 80"),
         (
             [node("a", 3, 8, "c3", Edge("c4", (Conv(width=8),)), fusion=Sum())],

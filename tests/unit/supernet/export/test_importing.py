@@ -95,9 +95,9 @@ def test_an_architecture_file_that_is_missing_too_large_or_not_text(tmp_path: Pa
 
 
 def test_a_node_that_a_module_cannot_hold_is_named(tmp_path: Path, bifpn: Subnet) -> None:
-    node = Node("train", 3, 8, (Edge("c3", (Conv(width=8),)),))
-    architecture = Architecture((Input("c3", 3, 8),), (node,), ((3, "train"),))
+    node = Node("trail", 3, 8, (Edge("c3", (Conv(width=8),)),))
+    architecture = Architecture((Input("c3", 3, 8),), (node,), ((3, "trail"),))
     paths = write(tmp_path, bifpn, weights_file(bifpn))
-    paths[0].write_text(architecture.to_json())
+    paths[0].write_text(architecture.to_json().replace("trail", "train"))
     with pytest.raises(InvalidArchitecture, match="train"):
         import_neck(*paths)
