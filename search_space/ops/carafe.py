@@ -25,8 +25,8 @@ class Carafe(Op):
     inner: int = 64
 
     def __post_init__(self) -> None:
-        odd = self.kernel % 2 == self.encoder_kernel % 2 == 1
-        require(odd, f"carafe: kernels must be odd, got {self.kernel} and {self.encoder_kernel}")
+        odd = self.kernel % 2 == self.encoder_kernel % 2 == 1 and min(self.kernel, self.encoder_kernel) > 0
+        require(odd, f"carafe: kernels must be odd and positive, got {self.kernel} and {self.encoder_kernel}")
         require(self.inner > 0, f"carafe: inner must be positive, got {self.inner}")
 
     def infer(self, inputs: Sequence[Shape], size: Size | None) -> Shape:

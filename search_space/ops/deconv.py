@@ -29,6 +29,7 @@ class Deconv(Op):
 
     def __post_init__(self) -> None:
         require(self.width > 0 < self.stride, "deconv: width and stride must be positive")
+        require(self.groups >= 0, f"deconv: groups must not be negative, got {self.groups}")
         require(
             self.kernel >= self.stride and (self.kernel - self.stride) % 2 == 0,
             f"deconv: a kernel of {self.kernel} cannot be centred on a stride of {self.stride}",

@@ -36,7 +36,10 @@ class DeformConv(Op):
 
     def __post_init__(self) -> None:
         require(self.width > 0, f"deform_conv: width must be positive, got {self.width}")
-        require(self.kernel % 2 == 1, f"deform_conv: the kernel must be odd, got {self.kernel}")
+        require(
+            self.kernel > 0 and self.kernel % 2 == 1,
+            f"deform_conv: the kernel must be odd, got {self.kernel}",
+        )
         require(self.stride > 0 < self.groups, "deform_conv: stride and groups must be positive")
 
     @property

@@ -20,7 +20,7 @@ class EfficientChannelAttention(Op):
     kernel: int = 5
 
     def __post_init__(self) -> None:
-        require(self.kernel % 2 == 1, f"eca: the kernel must be odd, got {self.kernel}")
+        require(self.kernel > 0 and self.kernel % 2 == 1, f"eca: the kernel must be odd, got {self.kernel}")
 
     def weights(self, inputs: Sequence[Shape]) -> Mapping[str, tuple[int, ...]]:
         """Return `weight` (1, 1, kernel)."""

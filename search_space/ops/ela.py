@@ -24,7 +24,8 @@ class EfficientLocalAttention(Op):
     eps: float = 1e-5
 
     def __post_init__(self) -> None:
-        require(self.kernel % 2 == 1, f"ela: the kernel must be odd, got {self.kernel}")
+        require(self.kernel > 0 and self.kernel % 2 == 1, f"ela: the kernel must be odd, got {self.kernel}")
+        require(self.groups > 0, f"ela: groups must be positive, got {self.groups}")
 
     def infer(self, inputs: Sequence[Shape], size: Size | None) -> Shape:
         """Return the input's shape."""

@@ -25,7 +25,7 @@ class Guide(ElementwiseFusion):
     def infer(self, inputs: Sequence[Shape], size: Size | None) -> Shape:
         """Return the common shape of exactly two inputs."""
         require(len(inputs) == 2, f"guide: takes two inputs, got {len(inputs)}")
-        require(self.kernel % 2 == 1, f"guide: the kernel must be odd, got {self.kernel}")
+        require(self.kernel > 0 and self.kernel % 2 == 1, f"guide: the kernel must be odd, got {self.kernel}")
         return super().infer(inputs, size)
 
     def weights(self, inputs: Sequence[Shape]) -> Mapping[str, tuple[int, ...]]:

@@ -25,6 +25,9 @@ class Norm(Op):
     eps: float = 1e-5
     momentum: float = 0.1
 
+    def __post_init__(self) -> None:
+        require(self.groups > 0, f"norm: groups must be positive, got {self.groups}")
+
     def infer(self, inputs: Sequence[Shape], size: Size | None) -> Shape:
         """Return the input's shape."""
         channels = inputs[0].channels

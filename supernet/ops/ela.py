@@ -8,6 +8,7 @@ from torch import Tensor
 from search_space.ops.ela import EfficientLocalAttention
 from supernet.initialisation import fill_convolution, fill_norm
 from supernet.ops import Context
+from supernet.ops.norm import group_norm
 
 
 def initialise(op: EfficientLocalAttention, name: str, tensor: Tensor) -> None:
@@ -29,4 +30,4 @@ def _gate(op: EfficientLocalAttention, line: Tensor, weights: Mapping[str, Tenso
     weight = weights[f"{axis}_weight"]
     seen = F.conv1d(line, weight, padding=op.kernel // 2, groups=line.shape[1])
     scale, shift = weights[f"{axis}_norm_weight"], weights[f"{axis}_norm_bias"]
-    return F.group_norm(seen, op.groups, scale, shift, op.eps).sigmoid()
+    return group_norm(seen, op.groups, scale, shift, op.eps).sigmoid()

@@ -19,7 +19,7 @@ def run(op: Norm, inputs: Sequence[Tensor], weights: Mapping[str, Tensor], conte
     """Return the normalised input; in training the running statistics are updated in place."""
     (x,) = inputs
     if op.form == "group":
-        return F.group_norm(x, op.groups, weights["weight"], weights["bias"], op.eps)
+        return group_norm(x, op.groups, weights["weight"], weights["bias"], op.eps)
     training = context.training and op.form != "frozen"
     if (
         training
@@ -31,6 +31,14 @@ def run(op: Norm, inputs: Sequence[Tensor], weights: Mapping[str, Tensor], conte
     momentum = op.momentum if context.momentum is None else context.momentum
     mean, var = weights["running_mean"], weights["running_var"]
     return F.batch_norm(x, mean, var, weights["weight"], weights["bias"], training, momentum, op.eps)
+
+
+def group_norm(x: Tensor, groups: int, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
+    """Return `x` normalised by groups of channels; a group of one value becomes its shift.
+
+    torch.nn.functional's refuses one value a group in a batch of one, which a map of one pixel may come to.
+    """
+    return torch.group_norm(x, groups, scale, shift, eps)
 
 
 def _synchronised(op: Norm, x: Tensor, weights: Mapping[str, Tensor], context: Context) -> Tensor:
