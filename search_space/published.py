@@ -30,7 +30,6 @@ class Published:
         image_size: height and width, pixels.
         parameters: learnable numbers.
         gmacs: 1e9 multiply-accumulates of convolutions.
-        open: why our neck differs from the row, where it is known to.
     """
 
     label: str
@@ -40,7 +39,6 @@ class Published:
     image_size: Size = (640, 640)
     parameters: int
     gmacs: float
-    open: str = ""
 
     def build(self) -> Architecture:
         """Return the architecture of the row."""
