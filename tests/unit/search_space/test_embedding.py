@@ -1,5 +1,8 @@
 """Hand-made necks that lie in a space are found there, exactly."""
 
+import json
+from collections.abc import Mapping
+
 import pytest
 
 from search_space.errors import NotInSpace
@@ -74,3 +77,55 @@ def test_opa_fpn_lies_in_path_aggregation(deform: bool, tied: bool) -> None:
     genotype = space.embed(architecture)
     assert space.architecture(genotype).key == architecture.key
     assert space.baselines()["opa_fpn"] == genotype
+
+
+C2 = {2: 48, **CHANNELS}
+RESTRICTED: dict[str, dict[str, object]] = {
+    "fusion_grid": {"ops": ["dw3", "conv3"], "kernels": [3], "places": ["inside", "after"]},
+    "merging_cells": {"ops": ["conv3"], "stacks": [2], "merges": [2], "attentions": ["none"]},
+    "path_aggregation": {"ops": ["conv"], "kernels": [3], "nodes": [5]},
+}
+EXTENDED: dict[str, dict[str, object]] = {
+    "fusion_grid": {
+        "stages": [1, 2, 3],
+        "ops": ["conv1", "conv", "dw", "deform"],
+        "attentions": ["none", "se", "ela"],
+        "downs": ["pool2", "pool", "conv"],
+        "export_safe": False,
+    },
+    "merging_cells": {
+        "ops": ["conv", "dw", "deform"],
+        "attentions": ["none", "eca", "coordinate"],
+        "stacks": [1, 2, 5],
+        "merges": [0, 1, 2, 3],
+        "export_safe": False,
+    },
+    "path_aggregation": {
+        "ops": ["dw3", "conv3", "conv5", "deform3"],
+        "attentions": ["none", "scse"],
+        "export_safe": False,
+    },
+}
+LYING: dict[str, tuple[str, Mapping[str, object], dict[int, int], str, dict[str, object]]] = {
+    "fpn": ("fusion_grid", PLAIN, CHANNELS, "fpn", {}),
+    "pafpn": ("fusion_grid", PLAIN, CHANNELS, "pafpn", {}),
+    "bifpn's topology": ("fusion_grid", CELLS, CHANNELS, "bifpn", {**BIFPN, "repeats": 1}),
+    "rev_fp's topology": ("fusion_grid", TREE, CHANNELS, "rev_fp@plain", {"more": 0}),
+    "opa_fpn": ("path_aggregation", {"channels": C2, **PLAIN}, C2, "opa_fpn@plain", {}),
+    "nas_fpn": ("merging_cells", {}, CHANNELS, "nas_fpn@tf", {"repeats": 2, "norm": Norm()}),
+}
+
+
+@pytest.mark.parametrize("mapping", ["as it ships", "restricted", "extended"])
+@pytest.mark.parametrize("neck", LYING)
+def test_each_of_these_necks_lies_in_a_space(neck: str, mapping: str) -> None:
+    """Through a mapping read from JSON; the genotype that is found makes the very same neck."""
+    name, spec, channels, built, options = LYING[neck]
+    changes = {"as it ships": {}, "restricted": RESTRICTED[name], "extended": EXTENDED[name]}[mapping]
+    given = {"space": name, "widths": [48] if mapping == "restricted" else [32, 48], **changes, **spec}
+    space = Space.load(json.loads(json.dumps(given)))
+    architecture = build(built, channels, width=48, **options)
+    assert space.contains(architecture)
+    genotype = space.embed(architecture)
+    assert space.canonical(genotype) == genotype
+    assert space.architecture(genotype).key == architecture.key

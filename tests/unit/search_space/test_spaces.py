@@ -185,6 +185,17 @@ def test_unknown_names_offer_near_ones() -> None:
         {"space": "merging_cells", "levels": [3, 4, 5], "merges": [0], "stacks": [1], "fusions": ["sum"]},
         {"space": "path_aggregation", "nodes": [1, 2], "attentions": ["none", "eca"]},
         {"space": "path_aggregation", "nodes": [2], "paths": ["skip", "none", "bottom_up"]},
+        {"space": "path_aggregation", "nodes": [1, 3], "paths": ["none", "scale_equalizing", "top_down"]},
+        {"space": "merging_cells", "levels": [3, 4], "merges": [1], "stacks": [1, 3], "attentions": ["se"]},
+        {
+            "space": "fusion_grid",
+            "stages": [1, 3],
+            "paths": ["skip", "scale_equalizing", "top_down"],
+            "fusions": ["fast"],
+            "ops": ["conv1"],
+            "attentions": ["none", "eca"],
+            "downs": ["pool"],
+        },
     ],
 )
 def test_size_is_the_number_of_canonical_genotypes(spec: dict[str, object]) -> None:
