@@ -51,7 +51,7 @@ class ElanStage:
             f"{name}_rep",
             level,
             source,
-            round(width * self.hidden),
+            int(width * self.hidden),
             norm=self.norm,
             act=self.act,
             deployed=self.deployed,

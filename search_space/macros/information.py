@@ -113,9 +113,9 @@ class InformationPath:
         for level in levels:
             edges = [Edge(here[level], (kernel(level, "same"),))]
             if level > levels[0]:
-                edges.append(Edge(here[level - 1], (kernel(level - 1, "below", 2),)))
+                edges.append(Edge(here[level - 1], (kernel(level, "below", 2),)))
             if level < levels[-1]:
                 enlarge = Resize(mode=self.upsample)
-                edges.append(Edge(here[level + 1], (kernel(level + 1, "above"), enlarge)))
+                edges.append(Edge(here[level + 1], (kernel(level, "above"), enlarge)))
             made[level] = draft.node(f"{self.name}_{level}", level, *edges, ops=(Act(),))
         return made

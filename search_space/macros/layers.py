@@ -60,8 +60,9 @@ def conv_norm_act(
     norm: NormChoice = None,
     act: str | None = None,
     padding: Padding = "zeros",
+    bias: bool = False,
 ) -> tuple[Op, ...]:
-    """Return convolution, norm, activation; the convolution has a bias where no norm follows."""
+    """Return convolution, norm, activation; the convolution has a bias where no norm follows, or as told."""
     after = norms(norm)
     conv = Conv(
         width=width,
@@ -69,7 +70,7 @@ def conv_norm_act(
         stride=stride,
         dilation=dilation,
         groups=groups,
-        bias=not after,
+        bias=bias or not after,
         padding=padding,
     )
     return (conv, *after, *acts(act))

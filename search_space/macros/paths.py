@@ -115,11 +115,18 @@ def extra_levels(
 
 
 def coarser(
-    draft: Draft, levels: Sequence[int], source: str, width: int, *, norm: NormChoice = None, name: str = "c"
+    draft: Draft,
+    levels: Sequence[int],
+    source: str,
+    width: int,
+    *,
+    norm: NormChoice = None,
+    act: str | None = None,
+    name: str = "c",
 ) -> Levels:
     """Draw a chain of 3x3 s2 convolutions, one a level, from `source`."""
     found: Levels = {}
     for level in levels:
-        ops = conv_norm_act(width, 3, stride=2, norm=norm)
+        ops = conv_norm_act(width, 3, stride=2, norm=norm, act=act)
         source = found[level] = draft.node(f"{name}{level}", level, source, ops=ops)
     return found

@@ -36,6 +36,7 @@ def build(
     refine_level: int | None = None,
     norm: NormChoice = None,
     act: str | None = None,
+    refine_act: str | None = "relu",
 ) -> Architecture:
     """Return a BFP.
 
@@ -47,8 +48,9 @@ def build(
         after: what is balanced: an FPN's outputs, or inputs that already have one width.
         refine: nothing, a 3x3 convolution, or a non-local block.
         refine_level: where the levels meet; None is the middle one.
-        norm: after every convolution.
-        act: after every convolution but those of the non-local block.
+        norm: after every convolution but those that attend.
+        act: after every convolution of the FPN.
+        refine_act: after the 3x3 convolution that refines.
     """
     if refine not in _REFINES:
         raise InvalidArchitecture(f"unknown refine '{refine}'{near(refine, _REFINES)}")
@@ -63,9 +65,8 @@ def build(
     if middle not in given:
         raise LevelOutOfRange(f"refine_level {middle} is not one of the levels {sorted(given)}")
     edges = [Edge(given[level], _resample(level, middle)) for level in sorted(given)]
-    balanced = _refined(
-        draft, middle, draft.node("balance", middle, *edges, fusion=Mean()), refine, norm, act
-    )
+    balanced = draft.node("balance", middle, *edges, fusion=Mean())
+    balanced = _refined(draft, middle, balanced, refine, norm, refine_act)
     made = {
         level: draft.node(f"out{level}", level, source, Edge(balanced, _resample(middle, level)))
         for level, source in given.items()

@@ -1,4 +1,7 @@
-"""Dilated encoder: one level, residual blocks with growing dilations (YOLOF, Chen et al. 2021)."""
+"""Dilated encoder: one level, residual blocks with growing dilations (YOLOF, Chen et al. 2021).
+
+The two convolutions in front of the blocks have a bias beside their norm.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -36,7 +39,7 @@ def build(
     if above:
         raise InvalidArchitecture(f"dilated_encoder works on a level of the backbone, got {above[0]}")
     draft = Draft(channels)
-    lateral = conv_norm_act(width, norm=norm) + conv_norm_act(width, 3, norm=norm)
+    lateral = conv_norm_act(width, norm=norm, bias=True) + conv_norm_act(width, 3, norm=norm, bias=True)
     source = draft.node("lateral", own[0], draft.feature(own[0]), ops=lateral)
     for index, dilation in enumerate(dilations):
         block = (

@@ -5,12 +5,13 @@ norm; the lower a level, the fewer pathways change it.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from search_space.architecture import Architecture, Edge
 from search_space.draft import Draft, split_levels
 from search_space.errors import InvalidArchitecture
 from search_space.macros.layers import NormChoice, act_conv_norm, acts, conv_norm_act
-from search_space.macros.paths import laterals
+from search_space.macros.paths import coarser, laterals
 from search_space.ops.pool import Pool
 from search_space.ops.resize import Resize
 
@@ -22,6 +23,7 @@ def build(
     more: int = 1,
     width: int = 256,
     repeats: int = 9,
+    extra: Literal["pool", "conv"] = "pool",
     norm: NormChoice = "batch",
     act: str | None = "relu",
 ) -> Architecture:
@@ -33,6 +35,7 @@ def build(
         more: see `levels`.
         width: channels of every node.
         repeats: pathways; level i above the lowest is left alone by the first n - 1 - i of n levels.
+        extra: how laterals above the backbone's levels are made of the one below: subsampling, or 3x3 s2.
         norm: after every convolution but laterals and outputs.
         act: before every convolution but laterals.
     """
@@ -40,8 +43,12 @@ def build(
     if repeats < 1:
         raise InvalidArchitecture(f"fpg: repeats must be one or more, got {repeats}")
     draft = Draft(channels)
+    if extra not in ("pool", "conv"):
+        raise InvalidArchitecture(f"fpg: extra is pool or conv, got {extra!r}")
     first = laterals(draft, own, width)
-    for level in above:
+    if extra == "conv":
+        first |= coarser(draft, above, first[own[-1]], width, name="lateral")
+    for level in above if extra == "pool" else ():
         halve = (Pool(kernel=1, padding="none"),)
         first[level] = draft.node(f"lateral{level}", level, first[level - 1], ops=halve)
     current = first

@@ -1,7 +1,8 @@
 """NAS-FCOS: seven searched cells of deformable convolutions (Wang et al. 2020).
 
-A cell puts two features side by side at the larger's size -> BN -> ReLU -> 1x1 grouped by channel. Outputs
-are the last three cells plus one of the top's, at the backbone's sizes, and 3x3 s2 convolutions above.
+A cell puts two features, each through a 3x3 CNA with a bias, side by side at the larger's size -> BN -> ReLU
+-> 1x1 grouped by channel, without bias. Outputs are the last three cells plus one of the top's, at the
+backbone's sizes, and 3x3 s2 convolutions above, with a ReLU before each but the first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +54,7 @@ def build(
         deform: whether the cells' 3x3 convolutions are deformable (version 2).
         groups: channel groups with offsets of their own.
         norm: after every convolution but those of extra levels.
-        act: after every norm.
+        act: after every norm, and between extra levels.
     """
     top = max(channels, default=0)
     own, above = split_levels(channels, levels or (top - 2, top + 2))
@@ -70,7 +71,9 @@ def build(
         made[level] = _output(draft, level, found[index], found[5][1])
     source = made[own[-1]]
     for level in above:
-        source = made[level] = draft.node(f"p{level}", level, source, ops=conv_norm_act(width, 3, stride=2))
+        before = acts(act) if level > above[0] else ()
+        ops = (*before, *conv_norm_act(width, 3, stride=2))
+        source = made[level] = draft.node(f"p{level}", level, source, ops=ops)
     return draft.finish(made)
 
 
@@ -103,16 +106,16 @@ class _Layers:
             )
             for index, (at, source) in enumerate(joined)
         ]
-        merge = (*norms(self.norm), *acts(self.act), Conv(width=self.width, kernel=1, groups=self.width))
+        grouped = Conv(width=self.width, kernel=1, groups=self.width, bias=False)
+        merge = (*norms(self.norm), *acts(self.act), grouped)
         return level, draft.node(name, level, *edges, fusion=Concat(), ops=merge)
 
     @property
     def _conv(self) -> tuple[Op, ...]:
         if not self.deform:
-            return conv_norm_act(self.width, 3, norm=self.norm, act=self.act)
-        after = norms(self.norm)
-        conv = DeformConv(width=self.width, groups=self.groups, modulated=True, bias=not after)
-        return (conv, *after, *acts(self.act))
+            return conv_norm_act(self.width, 3, norm=self.norm, act=self.act, bias=True)
+        conv = DeformConv(width=self.width, groups=self.groups, modulated=True, bias=True)
+        return (conv, *norms(self.norm), *acts(self.act))
 
     @staticmethod
     def _resize(source: int, target: int) -> tuple[Op, ...]:

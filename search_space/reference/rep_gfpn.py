@@ -17,7 +17,7 @@ from search_space.ops.resize import Resize
 VARIANTS: Mapping[str, Mapping[str, object]] = {
     "t": {"widths": (64, 128, 256), "hidden": 1.0},
     "s": {"widths": (128, 256, 512), "hidden": 0.75},
-    "m": {"widths": (128, 256, 512), "hidden": 1.0, "depth": 1.5},
+    "m": {"widths": (128, 256, 512), "hidden": 1.0, "depth": 1.5, "act": "silu"},
     "deployed": {"deployed": True},
 }
 

@@ -16,6 +16,7 @@ def build(
     levels: Sequence[int] | None = None,
     widths: Sequence[int] = (512, 256, 256, 256),
     valid: int = 0,
+    last_kernel: int = 3,
     l2_norm: bool = True,
     norm: NormChoice = None,
     act: str | None = "relu",
@@ -28,6 +29,8 @@ def build(
         widths: channels of each level above, from the lowest.
         valid: how many of the topmost 3x3 convolutions have no padding instead of stride 2, as SSD300's two;
             their maps must have three pixels or more a side.
+        last_kernel: side of the topmost kernel; where it is not 3 it moves by one pixel, over a map with half
+            its border around, as SSD512's 4 over two pixels.
         l2_norm: whether the lowest level is normalised.
         norm: after every convolution.
         act: after every convolution.
@@ -44,9 +47,16 @@ def build(
     source = made[own[-1]]
     for index, width in enumerate(widths):
         level = own[-1] + 1 + index
+        kernel = last_kernel if index == len(widths) - 1 else 3
         shrink = index >= len(widths) - valid
-        ops: tuple[Op, ...] = conv_norm_act(width // 2, norm=norm, act=act) + conv_norm_act(
-            width, 3, stride=1 if shrink else 2, padding="none" if shrink else "zeros", norm=norm, act=act
+        wide = conv_norm_act(
+            width,
+            kernel,
+            stride=1 if shrink or kernel != 3 else 2,
+            padding="none" if shrink else "zeros",
+            norm=norm,
+            act=act,
         )
+        ops: tuple[Op, ...] = (*conv_norm_act(width // 2, norm=norm, act=act), *wide)
         source = made[level] = draft.node(f"p{level}", level, source, ops=ops)
     return draft.finish(made)

@@ -39,7 +39,7 @@ class Track(Stage):
         return self._dense(level, f"{self.name}_joined" if self.tied else own, own)
 
     def kernel(self, part: str, level: int, *, stride: int = 1) -> tuple[Op, ...]:
-        """Return a 3x3 convolution of a tensor of `level`, one for all levels (`scale_equalizing`)."""
+        """Return a 3x3 convolution on the way to `level`, one for all levels (`scale_equalizing`)."""
         share, moved = f"{self.name}_se_{part}", self._moved(level, 3)
         return styles.conv(styles.bare(self.style), self.width, 3, share, stride, moved=moved)
 

@@ -181,9 +181,9 @@ def scale_equalizing(stage: Stage) -> Levels:
     for index, level in enumerate(levels):
         arrivals = [*stage.skip(level), Arrival("same", here[level], stage.kernel("same", level))]
         if index:
-            arrivals.append(Arrival("below", here[level - 1], stage.kernel("below", level - 1, stride=2)))
+            arrivals.append(Arrival("below", here[level - 1], stage.kernel("below", level, stride=2)))
         if index + 1 < len(levels):
-            ops = (*stage.kernel("above", level + 1), *styles.enlarge(stage.style))
+            ops = (*stage.kernel("above", level), *styles.enlarge(stage.style))
             arrivals.append(Arrival("above", here[level + 1], ops))
         after = (*styles.norm(stage.style, f"{stage.name}_l{level}_se"), *styles.rectified(stage.style))
         made[level] = stage.add(level, "", arrivals, Sum(), after)

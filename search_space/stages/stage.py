@@ -106,7 +106,7 @@ class Stage:
         return styles.operation(self.style, choice.op, self.width, share, attention=choice.attention)
 
     def kernel(self, part: str, level: int, *, stride: int = 1) -> tuple[Op, ...]:
-        """Return a 3x3 convolution of a tensor of `level`, one for all levels (`scale_equalizing`)."""
+        """Return a 3x3 convolution on the way to `level`, one for all levels (`scale_equalizing`)."""
         return styles.conv(styles.bare(self.style), self.width, 3, f"{self.name}_se_{part}", stride)
 
     def fuse(self, level: int, arrivals: list[Arrival], ops: tuple[Op, ...] = (), *, tag: str = "") -> str:
