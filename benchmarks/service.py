@@ -85,6 +85,7 @@ def measure(*, quick: bool) -> list[Figure]:
         with _service(kind) as (store, address, secret, pid):
             ids = fill(store, load)
             figures += _latencies(kind, load, ids, address, secret)
+            figures.append(_first_look(kind, ids, address, secret))
             if kind == "sqlite":
                 figures += _download(store, address, secret, pid, megabytes=50 if quick else 500)
     return figures
@@ -184,9 +185,26 @@ def _latencies(kind: str, load: Load, ids: list[str], address: str, secret: str)
         times_ms = sorted(_ask(load, address, secret, call))
         for label, share in (("p50", 0.5), ("p99", 0.99)):
             value = times_ms[min(len(times_ms) - 1, int(share * len(times_ms)))]
-            detail = f"{load.clients} clients, {len(times_ms)} requests, {load.searches} x {load.evaluations}"
+            detail = (
+                f"{load.clients} clients that think {load.think_s:g} s between requests, "
+                f"{len(times_ms)} requests, {load.searches} searches of {load.evaluations}"
+            )
             figures.append(Figure(f"{name}_{label}_ms_{kind}", value, "ms", detail=detail))
     return figures
+
+
+def _first_look(kind: str, ids: list[str], address: str, secret: str) -> Figure:
+    """Return how long one client waits for fronts that nobody has asked for yet, by other objectives."""
+    times_ms = []
+    headers = {"Authorization": f"Bearer {secret}"}
+    with httpx.Client(base_url=address, headers=headers, timeout=60, trust_env=False) as http:
+        for identifier in ids[:20]:
+            begun_s = time.perf_counter()
+            query = {"objectives": "latency_ms,ap", "constraints": "latency_ms<=2"}
+            http.get(f"/api/v1/searches/{identifier}/pareto", params=query).raise_for_status()
+            times_ms.append((time.perf_counter() - begun_s) * 1e3)
+    detail = f"first look at {len(times_ms)} fronts by other objectives and a bound, one client"
+    return Figure(f"pareto_first_look_ms_{kind}", sorted(times_ms)[len(times_ms) // 2], "ms", detail=detail)
 
 
 def _ask(
@@ -285,14 +303,14 @@ def _service(kind: str) -> Iterator[tuple[Store, str, str, int]]:
             requests_per_minute=10**7,
             max_active_jobs=10**6,
             port=0,
-            log_level="warning",
         )
         store = open_store(settings)
         schema.upgrade(store.database)
         with store.database.write() as tx:
             secret = keys.issue(tx, owner=OWNER, name="bench", scopes=("admin", "write", "read")).secret
         command = [sys.executable, "-m", "service.cli", "serve", "--no-worker"]
-        process = subprocess.Popen(command, env=environment(settings), stdout=subprocess.DEVNULL)
+        with (Path(folder) / "log").open("wb") as log:
+            process = subprocess.Popen(command, env=environment(settings), stdout=log, stderr=log)
         try:
             yield store, _address(data), secret, process.pid
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from functools import cache
 from importlib.metadata import version
 
 from sqlalchemy.exc import OperationalError
@@ -95,5 +96,6 @@ def prepare(store: Store, search_id: str) -> None:
         Answers(store, Fronts(store)).front(search)
 
 
+@cache
 def _made_by() -> str:
     return f"{version('neckline')}/{FORMAT}"[:32]

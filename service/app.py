@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.metadata import version
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.responses import JSONResponse
 
@@ -54,6 +55,8 @@ def create_app(store: Store) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    store: Store = app.state.store
+    current_default_thread_limiter().total_tokens = store.settings.api_threads
     yield
     app.state.closing.set()
 

@@ -13,6 +13,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 
 BUSY_TIMEOUT_MS = 30_000
+NOW = "neckline_now"
+"""Under this name a connection knows the time that its transaction has read."""
 
 
 class Database:
@@ -69,8 +71,12 @@ class Database:
 
 
 def read_clock(connection: Connection) -> float:
-    """Return the time on the database's clock, seconds since 1970."""
-    return float(connection.exec_driver_sql(_clock_query(connection)).scalar_one())
+    """Return the time on the database's clock when the transaction first asked, seconds since 1970."""
+    known: float | None = connection.info.get(NOW)
+    if known is None:
+        known = float(connection.exec_driver_sql(_clock_query(connection)).scalar_one())
+        connection.info[NOW] = known
+    return known
 
 
 def insert(connection: Connection, table: Table) -> Any:
@@ -118,6 +124,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    connection.info.pop(NOW, None)
     options = connection.get_execution_options()
     kind = options.get("neckline_begin", "DEFERRED")
     if kind == "IMMEDIATE":
@@ -127,6 +134,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _begin_postgres(connection: Connection) -> None:
+    connection.info.pop(NOW, None)
     if connection.get_execution_options().get("neckline_durable") is False:
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 

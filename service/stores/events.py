@@ -13,13 +13,22 @@ from service.stores.rows import many
 from service.tables import events, jobs
 
 
+def begin(tx: Connection, job_id: str, kind: str, payload: Mapping[str, Any]) -> None:
+    """Store the first event of a job that was just stored with one event."""
+    _store(tx, job_id, 1, kind, payload)
+
+
 def append(tx: Connection, job_id: str, kind: str, payload: Mapping[str, Any]) -> int:
     """Store an event and return its number."""
     statement = update(jobs).where(jobs.c.id == job_id).values(event_count=jobs.c.event_count + 1)
     number = int(tx.execute(statement.returning(jobs.c.event_count)).scalar_one())
+    _store(tx, job_id, number, kind, payload)
+    return number
+
+
+def _store(tx: Connection, job_id: str, number: int, kind: str, payload: Mapping[str, Any]) -> None:
     values = {"job_id": job_id, "number": number, "kind": kind, "payload": dict(payload)}
     tx.execute(insert(events).values(**values, created_at=read_clock(tx)))
-    return number
 
 
 def after(tx: Connection, job_id: str, number: int, *, limit: int = 500) -> list[Event]:

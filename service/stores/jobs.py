@@ -60,11 +60,12 @@ def enqueue(tx: Connection, job: NewJob) -> None:
             queued_at=now,
             attempt=0,
             epoch=0,
+            event_count=1,
         )
     )
     for needed in dict.fromkeys(job.needs):
         tx.execute(insert(needs).values(job_id=job.id, needs_id=needed))
-    events.append(tx, job.id, "state", {"state": State.QUEUED})
+    events.begin(tx, job.id, "state", {"state": State.QUEUED})
 
 
 def get(tx: Connection, job_id: str) -> Job | None:
