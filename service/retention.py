@@ -85,7 +85,8 @@ def _referenced(tx: Connection, *, without_artifacts_before: float) -> set[str]:
         .where(jobs.c.ended_at.is_(None) | (jobs.c.ended_at >= without_artifacts_before))
     )
     found = {str(digest) for digest in tx.execute(alive).scalars()}
-    trainings = select(jobs.c.result).where(jobs.c.kind == "train", jobs.c.result.is_not(None))
+    trained_kinds = jobs.c.kind.in_(("train", "finetune", "dataset"))
+    trainings = select(jobs.c.result).where(trained_kinds, jobs.c.result.is_not(None))
     for result in tx.execute(trainings).scalars():
         found |= set((result.get("files") or {}).values())
     waiting = select(batches.c.request).where(batches.c.state.in_(("open", "leased")))

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from service import thumbnails
 from service.datasets import SPLITS
 from service.errors import LeaseLost
 from service.stores import datasets, jobs
@@ -37,11 +38,14 @@ def run(work: Work) -> Outcome:
     except DatasetError as error:
         message = str(error).replace(f"{work.store.settings.resolved_dataset_root}/", "")
         raise JobFailed("The dataset cannot be used", message, pointer="/path") from error
+    pictures = {split: thumbnails.keep(work.store, opened.images) for split, opened in splits.items()}
+    files = {f"{split}/{index}": sha for split, found in pictures.items() for index, sha in enumerate(found)}
     statistics = {split: asdict(opened.statistics) for split, opened in splits.items()}
     with work.write() as tx:
         datasets.finish(tx, dataset.id, revision=_revision(splits), statistics=statistics)
         jobs.progress(tx, work.hold.lease, {"step": 1, "total": 1, "eta_s": 0.0})
-    return Outcome(result={"images": {split: len(opened.images) for split, opened in splits.items()}})
+    counts = {split: len(opened.images) for split, opened in splits.items()}
+    return Outcome(result={"images": counts, "files": files})
 
 
 def _generate(generator: str, folder: Path, options: Mapping[str, Any]) -> None:

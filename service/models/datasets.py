@@ -10,6 +10,9 @@ from service.models.base import Id, JobView, Name, Request
 
 RelativePath = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
+THUMBNAILS = 8
+"""Thumbnails of a split."""
+
 
 class DigitsOptions(Request):
     """What determines a generated dataset of digits, to the pixel."""
@@ -45,3 +48,6 @@ class DatasetView(JobView):
     source: str
     revision: str | None = Field(description="sha256 over the annotations and the images' names and sizes")
     statistics: dict[str, Any] | None
+    thumbnails: list[str] = Field(
+        default_factory=list, description="where to get pictures of some images with their boxes (JPEG)"
+    )

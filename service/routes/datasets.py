@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Response
 from sqlalchemy import Connection
 
 from service import datasets as registering
 from service.callers import CallerDep, StoreDep
 from service.errors import NotFound
 from service.models.base import Id, PageView, job_fields
-from service.models.datasets import DatasetView, NewDataset
+from service.models.datasets import THUMBNAILS, DatasetView, NewDataset
 from service.openapi import REFUSALS, links
 from service.paging import PagingDep
-from service.records import Dataset
+from service.records import Dataset, Job
 from service.replay import FreshId, StrictRoute
 from service.stores import datasets, jobs
 
+MEDIA_TYPE = "image/jpeg"
 router = APIRouter(prefix="/datasets", tags=["datasets"], route_class=StrictRoute)
 
 
@@ -50,6 +53,37 @@ def get(dataset_id: Id, caller: CallerDep, store: StoreDep) -> DatasetView:
         return _view(tx, _required(tx, caller.owner, dataset_id))
 
 
+@router.get(
+    "/{dataset_id}/thumbnails/{split}/{index}",
+    responses=REFUSALS | {200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}},
+    response_class=Response,
+    operation_id="get_thumbnail",
+)
+def thumbnail(
+    dataset_id: Id,
+    split: Literal["train", "val"],
+    index: Annotated[int, Path(ge=0, lt=THUMBNAILS)],
+    caller: CallerDep,
+    store: StoreDep,
+) -> Response:
+    """Return a picture of one of the split's first labelled images, its boxes drawn; `thumbnails` of the
+    dataset lists them.
+    """
+    with store.database.read() as tx:
+        _required(tx, caller.owner, dataset_id)
+        digest = _pictures(jobs.get(tx, dataset_id)).get(f"{split}/{index}")
+    if digest is None:
+        raise NotFound("no such thumbnail")
+    body = b"".join(store.files.read(digest, 0, store.files.size(digest)))
+    headers = {"ETag": f'"{digest}"', "Cache-Control": "private, max-age=86400, immutable"}
+    return Response(body, 200, headers, MEDIA_TYPE)
+
+
+def _pictures(job: Job | None) -> dict[str, str]:
+    """Return the sha256 of the dataset's thumbnails by split and number."""
+    return {} if job is None or job.result is None else dict(job.result.get("files") or {})
+
+
 def _required(tx: Connection, owner: str, dataset_id: str) -> Dataset:
     dataset = datasets.get(tx, dataset_id, owner)
     if dataset is None:
@@ -68,4 +102,5 @@ def _view(tx: Connection, dataset: Dataset) -> DatasetView:
         source=dataset.source,
         revision=dataset.revision,
         statistics=statistics,
+        thumbnails=[f"/api/v1/datasets/{dataset.id}/thumbnails/{name}" for name in sorted(_pictures(job))],
     )
