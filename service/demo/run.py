@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -92,16 +93,10 @@ def _search(choices: Choices, service: Service, client: Client, console: Console
         dataset = _dataset(client, choices)
         dataset = follow(client, dataset, progress, "digits")
         supernet = _supernet(client, dataset, choices)
-        search = client.search(
-            supernet.id,
-            label="demo",
-            devices=[DEVICE],
-            objectives=["ap", "latency_ms"],
-            constraints=[{"metric": "latency_ms", "upper": choices.bound_ms}],
-            baselines=["fpn", "pafpn", "bifpn"],
-            budget={"evaluations": choices.evaluations},
-            seed=choices.seed,
-        )
+        wanted = _wanted(choices)
+        expected_s = client.validate(supernet.id, **wanted)["estimate"]["total_s"]
+        begun_s = time.monotonic()
+        search = client.search(supernet.id, label="demo", **wanted)
         follow(
             client,
             supernet,
@@ -114,9 +109,31 @@ def _search(choices: Choices, service: Service, client: Client, console: Console
             follow(client, predictor, progress, "calibrating")
         crash = Crash(service, choices.evaluations // 3) if choices.kill_worker else None
         search = follow(client, search, progress, "searching", at=crash.look if crash else lambda _: None)
+    _report_time(expected_s, time.monotonic() - begun_s, console)
     if crash is not None:
         _report_crash(client, search, crash, console)
     return search
+
+
+def _wanted(choices: Choices) -> dict[str, Any]:
+    return {
+        "devices": [DEVICE],
+        "objectives": ["ap", "latency_ms"],
+        "constraints": [{"metric": "latency_ms", "upper": choices.bound_ms}],
+        "baselines": ["fpn", "pafpn", "bifpn"],
+        "budget": {"evaluations": choices.evaluations},
+        "seed": choices.seed,
+    }
+
+
+def _report_time(expected_s: float | None, spent_s: float, console: Console) -> None:
+    """Print how long it took beside what was expected."""
+    if expected_s is None:
+        known = "the next run has these times to be estimated from"
+    else:
+        factor = max(expected_s, 1e-9) / spent_s
+        known = f"estimated before: {expected_s:.0f} s, a factor of {max(factor, 1 / factor):.2f}"
+    console.print(f"From submitting the search to its end: {spent_s:.0f} s ({known}).")
 
 
 def _dataset(client: Client, choices: Choices) -> Dataset:

@@ -12,7 +12,9 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from benchmarks import synthetic
 from service.store import Store
+from service.stores import jobs
 
 from .scenes import Scene, end, make_search
 
@@ -151,3 +153,38 @@ def test_widths_that_the_norm_cannot_divide_are_refused(http: TestClient, scene:
     answer = http.post(f"{API}/supernets", json={"dataset_id": scene.dataset, "space": space})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"].startswith("/space")
+
+
+IMPOSSIBLE = {
+    "a budget below every neck": ({"metric": "macs", "upper": 1.0}, "macs"),
+    "an accuracy above every neck": ({"metric": "ap", "lower": 0.999}, "ap"),
+}
+
+
+@pytest.mark.parametrize(("bound", "metric"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_a_budget_that_nothing_meets_is_answered_with_the_nearest_found(
+    store: Store, http: TestClient, scene: Scene, bound: dict[str, Any], metric: str
+) -> None:
+    with store.database.write() as tx:  # the scene's own search would come first
+        jobs.cancel_now(tx, scene.search)
+    body = {
+        "supernet_id": scene.supernet,
+        "objectives": ["ap", "macs"],
+        "constraints": [bound],
+        "strategy": "random",
+        "budget": {"evaluations": 6},
+        "baselines": ["fpn"],
+    }
+    made = http.post(f"{API}/searches", json=body)
+    assert made.status_code == 201, made.text
+    assert synthetic.worker(store).run_one(("search",))
+    found = http.get(f"{API}/searches/{made.json()['id']}").json()
+    assert found["state"] == "SUCCEEDED" and found["error"] is None
+    answer = found["result"]["infeasible"]
+    assert metric in answer["detail"] and any(score["metric"] == metric for score in answer["scores"])
+    front = http.get(f"{API}/searches/{made.json()['id']}/pareto").json()
+    assert front["points"] == []
+    if metric == "ap":  # evaluated, so the nearest are there to look at; costs are refused before that
+        assert "infeasible" in answer["detail"] and front["nearest"][0]["feasible"] is False
+    else:
+        assert answer["value"] > 1.0 and front["evaluated"] == 0

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Connection
 
+from service.identifiers import new_id
+from service.records import Supernet
 from service.states import State
 from service.store import Store
-from service.stores import artifacts, evaluations, jobs
+from service.stores import artifacts, devices, evaluations, jobs, supernets
 
 from .scenes import SPACE, Scene, add, end, hold, make_artifact, make_search
 
@@ -121,6 +124,35 @@ def test_an_estimate_follows_what_was_measured(store: Store, http: TestClient, s
     estimate = http.post(f"{API}/searches:validate", json=body).json()["estimate"]
     assert estimate["searching_s"] == pytest.approx(4.0 + 100 * 0.5)
     assert estimate["total_s"] == estimate["searching_s"]
+
+
+def test_an_estimate_counts_what_is_left_to_train_and_to_calibrate(store: Store, http: TestClient) -> None:
+    made = make_search(store, spec={})
+    end(store, "dataset")
+    lease = hold(store, "train")
+    with store.database.write() as tx:
+        jobs.end(tx, lease, State.SUCCEEDED, result={"step_s": 0.25})
+        training = training_in_progress(tx, made.dataset, steps=100, done=40)
+    body = {"supernet_id": training, "objectives": ["ap", "latency_ms"], "devices": [{"kind": "torch_cpu"}]}
+    estimate = http.post(f"{API}/searches:validate", json=body).json()["estimate"]
+    assert estimate["training_s"] == pytest.approx(60 * 0.25)
+    assert estimate["calibration_s"] is None and estimate["total_s"] is None
+    search = http.post(f"{API}/searches", json=body).json()
+    with store.database.write() as tx:
+        devices.finish_predictor(tx, search["predictor_id"], revision="r", document="{}", summary={})
+    estimate = http.post(f"{API}/searches:validate", json=body).json()["estimate"]
+    assert estimate["calibration_s"] == 0.0, "the device is known by its kind, and calibrated"
+
+
+def training_in_progress(tx: Connection, dataset: str, *, steps: int, done: int) -> str:
+    identifier = new_id()
+    jobs.enqueue(tx, jobs.NewJob(identifier, "train", "ada", {}))
+    record = Supernet(identifier, "ada", "s", dataset, {"space": SPACE, "steps": steps}, None, 0.0)
+    supernets.add(tx, record)
+    job = jobs.claim(tx, worker="w", kinds=("train",), lease_s=60)
+    assert job is not None and job.id == identifier
+    jobs.progress(tx, jobs.start(tx, job.lease).lease, {"step": done, "total": steps})
+    return identifier
 
 
 def test_moves_answer_202_or_409_with_the_state(http: TestClient, scene: Scene) -> None:
