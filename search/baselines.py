@@ -65,6 +65,28 @@ def _embedded(space: Space, name: str) -> Genotype | Outside:
     return Outside(name, reason)
 
 
+def named(space: Space, name: str) -> Baseline | Outside:
+    """Return one published neck or variant for the space's backbone, with a genotype where it is inside.
+
+    Outside it has the space's levels, largest width, norm and activation where those are its options, and no
+    inherited weights. `Outside` is returned where it cannot be built for the backbone's levels at all.
+    """
+    inside = space.baselines().get(name)
+    if inside is not None:
+        return Baseline(name, space.architecture(inside), inside)
+    place = _embedded(space, name)
+    if not isinstance(place, Outside):
+        return Baseline(name, space.architecture(place), place)
+    for options in (*_renderings(space, name), {}):
+        try:
+            graph = reference.build(name, space.channels, **options)
+        except (SearchSpaceError, TypeError):
+            continue
+        if len({shape.channels for shape in graph.output_shapes().values()}) == 1:
+            return Baseline(name, graph)
+    return Outside(name, f"cannot be built with one width for these levels: {place.reason}")
+
+
 def _renderings(space: Space, name: str) -> Iterator[dict[str, Any]]:
     """Yield the options under which a neck might be one of the space."""
     spec = space.spec()

@@ -109,6 +109,11 @@ class Client:
         """Yield every supernet, newest first."""
         return self._pages(Supernet, "/supernets")
 
+    def send_weights(self, file: Path | str) -> str:
+        """Send a safetensors file and return its sha256, by which a search's imports name it."""
+        found: str = self._transport.send("/weights", Path(file).read_bytes())["sha256"]
+        return found
+
     # searches
 
     def search(self, supernet_id: str | None = None, **spec: Any) -> Search:
@@ -180,9 +185,11 @@ class Client:
         path = f"/searches/{search_id}/pareto"
         return Front.of(self._transport.get(path, objectives=axes, constraints=bounds))
 
-    def finetune(self, subnet_id: str, *, steps: int = 100) -> Finetuning:
-        """Queue a brief training of one subnet; its scores come with the source 'fine-tuned'."""
-        return self._post(Finetuning, f"/subnets/{subnet_id}:finetune", {"steps": steps})
+    def finetune(self, subnet_id: str, **schedule: Any) -> Finetuning:
+        """Queue a fine-tuning of one subnet: steps, learning_rate, warmup, seed, control; its scores come
+        with the source 'fine-tuned'.
+        """
+        return self._post(Finetuning, f"/subnets/{subnet_id}:finetune", schedule)
 
     # devices
 
@@ -196,25 +203,31 @@ class Client:
 
     # artifacts
 
-    def artifact(self, subnet_id: str, format: str = "bundle") -> Artifact:
+    def artifact(self, subnet_id: str, format: str = "bundle", **options: Any) -> Artifact:
         """Ask for a file of a subnet and return it as it stands; the same request returns the same
-        artifact.
+        artifact. Options are deploy and finetuning_id.
         """
-        return self._post(Artifact, f"/subnets/{subnet_id}/artifacts", {"format": format})
+        return self._post(Artifact, f"/subnets/{subnet_id}/artifacts", {"format": format, **options})
 
     def get_artifact(self, artifact_id: str) -> Artifact:
         """Return one artifact."""
         return self._get(Artifact, f"/artifacts/{artifact_id}")
 
     def download(
-        self, subnet_id: str, target: Path | str, *, format: str = "bundle", timeout_s: float = 600
+        self,
+        subnet_id: str,
+        target: Path | str,
+        *,
+        format: str = "bundle",
+        timeout_s: float = 600,
+        **options: Any,
     ) -> Path:
-        """Have a file of a subnet made, download it and return its path.
+        """Have a file of a subnet made, download it and return its path; see `artifact` for the options.
 
         Raises:
             JobFailed: it cannot be made.
         """
-        artifact = self.artifact(subnet_id, format)
+        artifact = self.artifact(subnet_id, format, **options)
         ready = self.wait(artifact, timeout_s=timeout_s)
         return self.fetch(ready, target)
 

@@ -128,11 +128,14 @@ class Device(Record):
 
 @dataclass(frozen=True, repr=False)
 class Finetuning(Record):
-    """A brief training of one subnet."""
+    """A fine-tuning of one subnet; scores are there when it has ended well."""
 
     place: ClassVar[str] = "/finetunings"
     subnet_id: str
     steps: int
+    before: list[Json] | None
+    after: list[Json] | None
+    control: list[Json] | None
 
 
 @dataclass(frozen=True, repr=False)

@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from evaluators.latency.predictor import Predictor
 from evaluators.score import Score
 from search_space.architecture import Architecture
 from service import trained
+from service.baselines import weights_of
 from service.records import Device, Revisions, Search, Supernet
 from service.store import Store
 from service.stores import datasets, devices, searches, supernets
@@ -30,15 +32,18 @@ class ScorerFactory:
     workdir: str
     dataset: str
     threads: int = 1
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    """By architecture key: files with the weights of necks that were brought along."""
 
     def __call__(self) -> Scorer:
         """Return the scorer: the supernet's weights and the cached validation features live in it."""
         import torch
 
         from evaluators.accuracy import AccuracyEvaluator
+        from evaluators.outsiders import AnyNeck
 
         torch.set_num_threads(self.threads)
-        return AccuracyEvaluator(self.workdir, self.dataset).score
+        return AnyNeck(AccuracyEvaluator(self.workdir, self.dataset), self.weights)
 
 
 @dataclass(frozen=True, eq=False)  # equal by identity, since strategies keep what they know by problem
@@ -93,7 +98,9 @@ def open_bench(store: Store, search_id: str) -> Bench:
         search,
         card["space"],
         image_size,
-        ScorerFactory(str(workdir), dataset.folder, store.settings.torch_threads),
+        ScorerFactory(
+            str(workdir), dataset.folder, store.settings.torch_threads, weights_of(store, search.spec)
+        ),
         Costs(image_size, model),
         revisions,
         device,

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from evaluators.latency.kernels import LOWERING_VERSION
 from search.errors import SearchError
 from service import supernets as training
+from service.baselines import check_imports
 from service.database import read_clock
 from service.datasets import require_room
 from service.errors import Forbidden, NotFound, Pointed, Unacceptable
@@ -62,6 +63,7 @@ def plan(store: Store, owner: str, request: NewSearch) -> Plan:
         mode="json", exclude={"supernet", "supernet_id", "devices", "label", "priority"}
     )
     spec |= {"strategy": strategy, "baselines": baselines}
+    check_imports(store, space, spec["imports"])
     spec["budget"]["parallel"] = min(
         request.budget.parallel or store.settings.parallel, store.settings.parallel
     )

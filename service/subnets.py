@@ -8,11 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from search_space.architecture import Architecture
 from service.errors import NotFound
 from service.models.base import moment
 from service.models.subnets import ScoreView, SubnetDetail, SubnetView
 from service.records import StoredEvaluation
 from service.stores import evaluations
+from supernet.export.offered import obstacles
 
 
 def require(tx: Connection, owner: str, subnet_id: str) -> StoredEvaluation:
@@ -36,7 +38,12 @@ def views(tx: Connection, found: Sequence[StoredEvaluation]) -> list[SubnetView]
 def detail(tx: Connection, found: StoredEvaluation) -> SubnetDetail:
     """Return one subnet with its graph."""
     later = evaluations.scores_after(tx, [found.id])[found.id]
-    return SubnetDetail(**_fields(found, later), architecture=json.loads(architecture(tx, found)))
+    document = architecture(tx, found)
+    return SubnetDetail(
+        **_fields(found, later),
+        architecture=json.loads(document),
+        obstacles=obstacles(Architecture.from_json(document)),
+    )
 
 
 def architecture(tx: Connection, found: StoredEvaluation) -> str:

@@ -16,7 +16,7 @@ from service.store import Store
 from service.stores import datasets, jobs, supernets
 from service.weights import check_safetensors
 
-OPTIONAL = ("rule", "rule_options", "steps", "batch_size", "subnets", "learning_rate")
+OPTIONAL = ("rule", "rule_options", "steps", "batch_size", "subnets", "learning_rate", "warm_start")
 
 
 def submit(store: Store, owner: str, supernet_id: str, request: NewSupernet) -> None:
@@ -43,9 +43,30 @@ def add(
     """
     require_room(tx, owner, store.settings)
     dataset = usable_dataset(tx, owner, request.dataset_id)
-    jobs.enqueue(tx, jobs.NewJob(supernet_id, "train", owner, spec, needs=(dataset.id,)))
+    needs = (dataset.id, *_earlier(tx, owner, request, spec))
+    jobs.enqueue(tx, jobs.NewJob(supernet_id, "train", owner, spec, needs=needs))
     name = request.name or f"{request.backbone.name} on {dataset.name}"
     supernets.add(tx, Supernet(supernet_id, owner, name[:128], dataset.id, spec, None, read_clock(tx)))
+
+
+def _earlier(tx: Connection, owner: str, request: NewSupernet, spec: dict[str, Any]) -> tuple[str, ...]:
+    """Return the id of the supernet to begin from, where there is one.
+
+    Raises:
+        Unacceptable: it is not the owner's, it failed, or it has another backbone or another kind of space.
+    """
+    if request.warm_start is None:
+        return ()
+    found, job = supernets.get(tx, request.warm_start, owner), jobs.get(tx, request.warm_start)
+    if found is None or job is None:
+        raise Unacceptable(Pointed("/warm_start", "no such supernet"))
+    if job.state in ENDED and job.state not in GOOD:
+        raise Unacceptable(Pointed("/warm_start", f"this supernet is {job.state}: begin from another"))
+    for part, name in (("backbone", "name"), ("space", "space")):
+        theirs, mine = found.spec[part][name], spec[part][name]
+        if theirs != mine:
+            raise Unacceptable(Pointed("/warm_start", f"its {part} is {theirs!r}, not {mine!r}"))
+    return (found.id,)
 
 
 def usable_dataset(tx: Connection, owner: str, dataset_id: str) -> Dataset:

@@ -56,6 +56,13 @@ class Transport:
 
         return self._patiently(once)
 
+    def send(self, path: str, content: bytes) -> Any:
+        """Return the JSON of a POST of bytes, of which sending them again changes nothing."""
+        headers = {"Content-Type": "application/octet-stream"}
+        return self._patiently(
+            lambda: self._json(self._http.post(_place(path), content=content, headers=headers))
+        )
+
     def download(self, path: str, target: Path, *, etag: str) -> None:
         """Write the file to the target, going on behind what is there already."""
 

@@ -105,6 +105,33 @@ class SharedWeights(nn.Module):
             found.setdefault(need.path, {})[need.name] = self._narrow(need)
         return found
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tensors' names, `<share>:<tensor>`."""
+        return tuple(f"{share}:{name}" for share, name in self._extents)
+
+    @torch.no_grad()
+    def take_over(self, other: "SharedWeights") -> list[str]:
+        """Copy what `other` holds too, the channels that both have; return the names of these tensors."""
+        taken: list[str] = []
+        for key, mine in self._extents.items():
+            theirs = other._extents.get(key)
+            if theirs is None or not _alike(mine, theirs):
+                continue
+            name = f"{key[0]}:{key[1]}"
+            full, source = self._full(name, mine), other._full(name, theirs)
+            axis = _input_axis(mine.shape)
+            for here, there, width in _common_parts(mine, theirs):
+                target = full.narrow(axis, here, width) if width else full
+                part = source.narrow(axis, there, width) if width else source
+                common = tuple(slice(min(a, b)) for a, b in zip(target.shape, part.shape, strict=True))
+                target[common].copy_(part[common])
+            taken.append(name)
+        return taken
+
+    def _full(self, name: str, extent: _Extent) -> Tensor:
+        return self.learned[name] if extent.learned else self.get_buffer(name)
+
     def _narrow(self, need: Need) -> Tensor:
         name = f"{need.share}:{need.name}"
         extent = self._extents.get((need.share, need.name))
@@ -113,8 +140,36 @@ class SharedWeights(nn.Module):
                 f"'{need.path}' wants '{name}' of shape {need.shape}, the supernet holds "
                 f"{extent.shape if extent else 'no such tensor'}; is the architecture of its space?"
             )
-        full = self.learned[name] if extent.learned else self.get_buffer(name)
+        full = self._full(name, extent)
         return narrow(full, need.shape, need.parts, extent.segments)
+
+
+def _alike(mine: _Extent, theirs: _Extent) -> bool:
+    """Whether two tensors of one name are of one operation, but perhaps of other widths."""
+    kernels = mine.shape[2:] == theirs.shape[2:]
+    return mine.learned == theirs.learned and len(mine.shape) == len(theirs.shape) and kernels
+
+
+def _common_parts(mine: _Extent, theirs: _Extent) -> list[tuple[int, int, int]]:
+    """Return (start here, start there, width) of each part of the input that both hold; width 0 is all."""
+    ours, other = _segments(mine), _segments(theirs)
+    if not ours and not other:
+        return [(0, 0, 0)]
+    ours = ours or (mine.shape[_input_axis(mine.shape)],)
+    other = other or (theirs.shape[_input_axis(theirs.shape)],)
+    starts = [(sum(ours[:i]), sum(other[:i])) for i in range(min(len(ours), len(other)))]
+    widths = [min(a, b) for a, b in zip(ours, other, strict=False)]
+    return [(*start, width) for start, width in zip(starts, widths, strict=True) if width]
+
+
+def _segments(extent: _Extent) -> Segments:
+    """Return the parts of the tensor's input, none where the tensor does not lie along them."""
+    along = sum(extent.segments) == extent.shape[_input_axis(extent.shape)]
+    return extent.segments if along else ()
+
+
+def _input_axis(shape: Sequence[int]) -> int:
+    return 1 if len(shape) > 1 else 0
 
 
 def _fits(shape: Sequence[int], full: Sequence[int]) -> bool:

@@ -19,6 +19,9 @@ def train(
     backbone: Annotated[str, typer.Option(help="'plain' or a timm model.")] = "plain",
     rule: Annotated[str | None, typer.Option(help="Training rule.")] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and architectures.")] = 0,
+    warm_start: Annotated[
+        str | None, typer.Option(help="Id of an earlier supernet of a compatible space to begin from.")
+    ] = None,
     url: Url = None,
     key: Key = None,
     data: Data = DATA,
@@ -26,7 +29,8 @@ def train(
 ) -> None:
     """Queue a training and print the supernet's id."""
     spec: dict[str, Any] = {"space": space, "backbone": {"name": backbone}, "seed": seed}
-    spec |= {name: value for name, value in (("steps", steps), ("rule", rule)) if value is not None}
+    given = {"steps": steps, "rule": rule, "warm_start": warm_start}
+    spec |= {name: value for name, value in given.items() if value is not None}
     with connected(url, key, data) as client:
         supernet = client.train(dataset, **spec)
     show(supernet.raw, as_json=as_json, text=lambda: supernet.id)

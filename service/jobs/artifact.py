@@ -1,16 +1,19 @@
-"""Makes a file of a subnet: a bundle, its weights, an ONNX model or its source."""
+"""Makes a file of a subnet in one of its formats, checked before it is offered."""
 
 from __future__ import annotations
 
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 
-from service.artifacts import Made, make
+from service.artifacts import make
 from service.stores import artifacts, jobs
 from service.work import JobFailed, Outcome, Work
 from supernet.errors import ExportError
+from supernet.export.bare import BareProcess
+from supernet.export.offered import FORMATS
 
 
 def run(work: Work) -> Outcome:
@@ -19,9 +22,10 @@ def run(work: Work) -> Outcome:
     with work.store.database.read() as tx:
         artifact = artifacts.get(tx, work.job.id)
     assert artifact is not None, work.job.id
-    with tempfile.TemporaryDirectory(prefix="neckline-") as scratch:
+    ahead = BareProcess() if FORMATS[artifact.format].bare else nullcontext()
+    with tempfile.TemporaryDirectory(prefix="neckline-") as scratch, ahead as bare:
         try:
-            made: Made = make(work.store, artifact.evaluation_id, artifact.format, Path(scratch))
+            made = make(work.store, artifact, Path(scratch), bare)
         except ExportError as error:
             raise JobFailed("The subnet cannot be exported", str(error), pointer="/format") from error
         work.check()
@@ -30,4 +34,5 @@ def run(work: Work) -> Outcome:
         named = {"media_type": made.media_type, "filename": made.filename}
         artifacts.finish(tx, artifact.id, sha256=digest, size=size, **named)
         jobs.progress(tx, work.hold.lease, {"step": 1, "total": 1})
-    return Outcome(result={"sha256": digest, "size": size})
+    checks = [str(check) for check in made.checks]
+    return Outcome(result={"sha256": digest, "size": size, "checks": checks})

@@ -12,7 +12,6 @@ from typing import Any
 import structlog
 
 from evaluators.score import Score
-from search.baselines import Baseline, baselines
 from search.budget import Budget
 from search.errors import Infeasible, SearchError, WorkerFailed
 from search.evaluation import Evaluation
@@ -23,6 +22,7 @@ from search.problem import Problem
 from search.result import Outside, ParetoFront
 from search.strategy import Strategy, load
 from search_space.space import Space
+from service.baselines import baselines_of
 from service.identifiers import new_id
 from service.pareto import constraints_of, objectives_of
 from service.records import StoredEvaluation
@@ -92,7 +92,7 @@ def drive(work: Work, bench: Bench) -> Outcome:
     with work.store.database.read() as tx:
         history = [_evaluation(stored, tx) for stored in evaluations.history(tx, work.job.id)]
     problem, strategy = _problem(bench), _strategy(bench)
-    inside, outside = _baselines(problem, bench)
+    inside, outside = baselines_of(problem, bench.search.spec)
     spec = bench.search.spec
     before_s = float((work.job.progress or {}).get("searched_s") or 0.0)
     pace = Pace(spec["budget"]["evaluations"] + len(inside), before_s, done=len(history))
@@ -304,13 +304,6 @@ def _problem(bench: Bench) -> Problem:
 def _strategy(bench: Bench) -> Strategy:
     spec = bench.search.spec
     return load(spec["strategy"], **spec["options"])
-
-
-def _baselines(problem: Problem, bench: Bench) -> tuple[list[Baseline], list[Outside]]:
-    assert isinstance(problem.space, Space)
-    wanted = bench.search.spec["baselines"]
-    inside, outside = baselines(problem.space)
-    return [b for b in inside if b.name in wanted], [b for b in outside if b.name in wanted]
 
 
 def _budget(spec: Any, before_s: float) -> Budget:

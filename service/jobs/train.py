@@ -47,7 +47,9 @@ def _spec(work: Work) -> TrainingSpec:
         assert supernet is not None and supernet.dataset_id is not None, work.job.id
         dataset = datasets.get(tx, supernet.dataset_id)
     assert dataset is not None, supernet.dataset_id
-    return spec_from_record({**supernet.spec, "dataset": dataset.folder})
+    earlier = supernet.spec.get("warm_start")
+    begun = None if earlier is None else str(trained.fetch(work.store, earlier))
+    return spec_from_record({**supernet.spec, "dataset": dataset.folder, "warm_start": begun})
 
 
 def _events(work: Work, spec: TrainingSpec, folder: str) -> Iterator[TrainingEvent]:

@@ -50,6 +50,16 @@ class DeviceSpec(Request):
     batch: int = Field(1, ge=1, le=1024, description="images of one inference")
 
 
+class ImportedNeck(Request):
+    """A neck from elsewhere: by the supernet's weights where its space has it, else trained briefly."""
+
+    name: Word
+    architecture: dict[str, Any] = Field(description="the content of an architecture.json")
+    weights: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        None, description="sha256 of weights sent to /weights, to begin the brief training from"
+    )
+
+
 class NewSearch(Request):
     """A supernet, trained or to be trained, and what to look for in it."""
 
@@ -70,7 +80,11 @@ class NewSearch(Request):
     baselines: list[Word] | None = Field(
         None,
         max_length=32,
-        description="published necks scored in the same run; fpn, pafpn, bifpn when left out",
+        description="published necks scored in the same run, those outside the space after a brief "
+        "training; fpn, pafpn, bifpn when left out",
+    )
+    imports: list[ImportedNeck] = Field(
+        default_factory=list, max_length=8, description="necks from elsewhere, scored as baselines too"
     )
     seed: int = Field(0, ge=0, lt=2**31)
     budget: BudgetSpec = Field(default_factory=BudgetSpec)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from service.models.base import Id, JobView, Request, View
 
-Format = Literal["bundle", "safetensors", "onnx", "source"]
+Format = Literal["bundle", "safetensors", "onnx", "source", "torch_export"]
 
 
 class ScoreView(View):
@@ -42,6 +42,9 @@ class SubnetDetail(SubnetView):
     """One evaluated architecture with its graph."""
 
     architecture: dict[str, Any]
+    obstacles: dict[str, str] = Field(
+        description="by format that this neck does not have: which operation keeps it from it, and what to do"
+    )
 
 
 class PointView(View):
@@ -88,6 +91,12 @@ class NewArtifact(Request):
     """Which file to make of a subnet."""
 
     format: Format = "bundle"
+    deploy: bool = Field(
+        False, description="for inference only: norms folded into convolutions, parallel convolutions merged"
+    )
+    finetuning_id: Id | None = Field(
+        None, description="take the weights of this finished fine-tuning instead of the inherited ones"
+    )
 
 
 class ArtifactView(JobView):
@@ -96,6 +105,8 @@ class ArtifactView(JobView):
     id: Id
     subnet_id: Id
     format: str
+    deploy: bool = False
+    finetuning_id: Id | None = None
     sha256: str | None
     size: int | None = Field(description="bytes")
     filename: str | None
@@ -110,14 +121,28 @@ class CompareView(View):
 
 
 class NewFinetuning(Request):
-    """How long to train a subnet."""
+    """How to train a subnet: neck and head on the supernet's backbone, from the inherited weights."""
 
-    steps: int = Field(100, ge=1, le=100_000, description="optimizer steps of neck and head")
+    steps: int = Field(600, ge=1, le=100_000, description="optimizer steps of neck and head")
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="peak; a cosine falls from it")
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises")
+    seed: int = Field(0, ge=0, lt=2**20, description="of the order of the data")
+    control: bool = Field(
+        False, description="also train the subnet from first weights by the same schedule, to compare"
+    )
 
 
 class FinetuningView(JobView):
-    """A brief training of one subnet; its scores are the subnet's, with the source 'fine-tuned'."""
+    """A fine-tuning of one subnet; its scores are also the subnet's, with the source 'fine-tuned'."""
 
     id: Id
     subnet_id: Id
     steps: int
+    learning_rate: float
+    warmup: float
+    seed: int
+    before: list[ScoreView] | None = Field(description="with the inherited weights, on the same images")
+    after: list[ScoreView] | None = Field(description="with the fine-tuned weights")
+    control: list[ScoreView] | None = Field(
+        description="trained from first weights by the same schedule, where asked for"
+    )

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from service.models.base import Id, JobView, Name, Request
 from service.models.datasets import RelativePath
+from service.models.rankings import EstimateView
 
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$")]
 
@@ -39,6 +40,9 @@ class NewSupernet(Request):
     subnets: int | None = Field(None, ge=1, le=64, description="architectures a step")
     learning_rate: float | None = Field(None, gt=0, le=10)
     seed: int = Field(0, ge=0, lt=2**31)
+    warm_start: Id | None = Field(
+        None, description="an earlier supernet of a compatible space to begin from, trained or in training"
+    )
 
 
 class SupernetView(JobView):
@@ -49,3 +53,6 @@ class SupernetView(JobView):
     dataset_id: Id | None
     spec: dict[str, Any] = Field(description="the resolved specification")
     revision: str | None = Field(description="sha256 of the trained weights")
+    ranking: EstimateView | None = Field(
+        description="how truly it ranks, by the latest estimate; null where none was made"
+    )

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 from fastapi import APIRouter, Request
 from sqlalchemy import Connection
 from starlette.responses import Response, StreamingResponse
 
+from search_space.architecture import Architecture
 from service import ranges, subnets
 from service.callers import CallerDep, StoreDep
 from service.database import read_clock
 from service.datasets import require_room
-from service.errors import Conflict, NotFound
+from service.errors import Conflict, NotFound, Pointed, Unacceptable
 from service.models.base import Id, job_fields
 from service.models.subnets import ArtifactView, NewArtifact
 from service.openapi import REFUSALS, Responses, links
 from service.problems import documented
-from service.records import Artifact
+from service.records import Artifact, StoredEvaluation
 from service.replay import FreshId, StrictRoute
 from service.states import ENDED, GOOD
 from service.store import Store
 from service.stores import artifacts, jobs
+from supernet.export.offered import obstacles
 
 router = APIRouter(tags=["artifacts"], route_class=StrictRoute)
 MADE = links(
@@ -52,7 +55,8 @@ def post(
         subnet = subnets.require(tx, caller.owner, subnet_id)
         if subnet.state != "ok":
             raise Conflict("this subnet could not be scored, so nothing is made of it")
-        artifact = _known(tx, subnet.id, request)
+        _check(tx, subnet, request)
+        artifact = _known(tx, store, subnet.id, request)
         if artifact is None:
             require_room(tx, caller.owner, store.settings)
             artifact = _new(tx, caller.owner, identifier, subnet.id, request)
@@ -119,13 +123,29 @@ def _unsatisfied(request: Request, headers: dict[str, str]) -> Response:
     return respond(request, 416, "range", "the range starts behind the file's end", headers=headers)
 
 
-def _known(tx: Connection, subnet_id: str, request: NewArtifact) -> Artifact | None:
+def _check(tx: Connection, subnet: StoredEvaluation, request: NewArtifact) -> None:
+    """Refuse a format that the neck does not have, and weights that are not this subnet's."""
+    graph = Architecture.from_json(subnets.architecture(tx, subnet))
+    if reason := obstacles(graph).get(request.format):
+        raise Unacceptable(Pointed("/format", reason))
+    if request.finetuning_id is not None:
+        job = jobs.get(tx, request.finetuning_id)
+        if job is None or job.kind != "finetune" or job.request["subnet"] != subnet.id:
+            raise Unacceptable(Pointed("/finetuning_id", "no such fine-tuning of this subnet"))
+        if job.state not in GOOD:
+            raise Unacceptable(
+                Pointed("/finetuning_id", f"this fine-tuning is {job.state}: wait for its end")
+            )
+
+
+def _known(tx: Connection, store: Store, subnet_id: str, request: NewArtifact) -> Artifact | None:
     """Return the artifact of an equal request, unless its making failed or its file is gone."""
     found = artifacts.find(tx, subnet_id, request.format, _options_key(request))
     if found is None:
         return None
     job = jobs.get(tx, found.id)
-    if job is not None and job.state in ENDED and job.state not in GOOD:
+    failed = job is not None and job.state in ENDED and job.state not in GOOD
+    if failed or (found.sha256 is not None and not store.files.exists(found.sha256)):
         jobs.remove(tx, found.id)
         return None
     return found
@@ -142,7 +162,9 @@ def _new(tx: Connection, owner: str, identifier: str, subnet_id: str, request: N
 
 
 def _options_key(request: NewArtifact) -> str:
-    return hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+    """Return a digest of the format and of the options that are not the default."""
+    given = {"format": request.format, **request.model_dump(exclude_defaults=True)}
+    return hashlib.sha256(json.dumps(given, separators=(",", ":")).encode()).hexdigest()
 
 
 def _required(tx: Connection, owner: str, artifact_id: str) -> Artifact:
@@ -161,6 +183,8 @@ def _view(tx: Connection, artifact: Artifact) -> ArtifactView:
         id=artifact.id,
         subnet_id=artifact.evaluation_id,
         format=artifact.format,
+        deploy=bool(artifact.options.get("deploy")),
+        finetuning_id=artifact.options.get("finetuning_id"),
         sha256=artifact.sha256,
         size=artifact.size,
         filename=artifact.filename,

@@ -1,4 +1,4 @@
-"""Routes of brief trainings of one subnet."""
+"""Routes of fine-tunings of one subnet."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def post(
     identifier: FreshId,
     response: Response,
 ) -> FinetuningView:
-    """Queue a brief training of the subnet; its scores are added with the source 'fine-tuned'."""
+    """Queue a fine-tuning of the subnet; its scores are added with the source 'fine-tuned'."""
     store.require_disk()
     with store.database.write() as tx:
         subnet = subnets.require(tx, caller.owner, subnet_id)
@@ -41,7 +41,7 @@ def post(
             raise Conflict("this subnet could not be scored, so it is not trained")
         if jobs.get(tx, identifier) is None:
             require_room(tx, caller.owner, store.settings)
-            wanted = {"subnet": subnet_id, "steps": request.steps}
+            wanted = {"subnet": subnet_id, **request.model_dump()}
             jobs.enqueue(tx, jobs.NewJob(identifier, "finetune", caller.owner, wanted))
         job = jobs.get(tx, identifier)
         assert job is not None, identifier
@@ -51,7 +51,7 @@ def post(
 
 @router.get("/finetunings/{finetuning_id}", responses=REFUSALS, operation_id="get_finetuning")
 def get(finetuning_id: Id, caller: CallerDep, store: StoreDep) -> FinetuningView:
-    """Return a brief training and how far it is."""
+    """Return a fine-tuning and how far it is; when it has ended, the scores before and after."""
     with store.database.read() as tx:
         job = jobs.get(tx, finetuning_id)
     if job is None or job.kind != "finetune" or job.owner != caller.owner:
@@ -60,6 +60,14 @@ def get(finetuning_id: Id, caller: CallerDep, store: StoreDep) -> FinetuningView
 
 
 def _view(job: Job) -> FinetuningView:
+    given = NewFinetuning(**{name: value for name, value in job.request.items() if name != "subnet"})
+    result = job.result or {}
     return FinetuningView(
-        **job_fields(job), id=job.id, subnet_id=job.request["subnet"], steps=job.request["steps"]
+        **job_fields(job),
+        **given.model_dump(exclude={"control"}),
+        id=job.id,
+        subnet_id=job.request["subnet"],
+        before=result.get("before"),
+        after=result.get("scores"),
+        control=result.get("control"),
     )

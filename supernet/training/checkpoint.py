@@ -10,14 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from supernet.training.errors import CheckpointMismatch
 from supernet.training.spec import TrainingSpec, spec_to_record
+from supernet.training.states import read_state, write_state
 
-SCHEMA_VERSION = 1
-NAME = "checkpoint.pt"
-FREE = ("checkpoint_every", "event_every", "device", "dataset")
+SCHEMA_VERSION = 2
+NAME = "checkpoint.safetensors"
+FREE = ("checkpoint_every", "event_every", "device", "dataset", "warm_start")
 """Options that may differ between a checkpoint and the training that takes it up."""
 
 
@@ -42,19 +41,22 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 def save_checkpoint(workdir: Path, spec: TrainingSpec, step: int, state: dict[str, Any]) -> None:
     """Keep `state`, reached after `step` steps."""
     content = {"schema_version": SCHEMA_VERSION, "spec": spec.to_json(), "step": step, "state": state}
-    write_whole(workdir / NAME, lambda draft: torch.save(content, draft))
+    write_whole(workdir / NAME, lambda draft: write_state(draft, content))
 
 
 def load_checkpoint(workdir: Path, spec: TrainingSpec) -> tuple[int, dict[str, Any]] | None:
     """Return the steps made and the state of the checkpoint, or None where there is none.
 
     Raises:
-        CheckpointMismatch: it belongs to another training, or to a later version.
+        CheckpointMismatch: it belongs to another training, or to a later version, or is damaged.
     """
     file = workdir / NAME
     if not file.exists():
         return None
-    content = torch.load(file, map_location="cpu", weights_only=True)
+    try:
+        content = read_state(file)
+    except ValueError as error:
+        raise CheckpointMismatch(f"{error}; delete it, or train in another folder") from error
     if content["schema_version"] > SCHEMA_VERSION:
         newer = f"schema {content['schema_version']} is newer than {SCHEMA_VERSION}"
         raise CheckpointMismatch(f"{file}: {newer}; upgrade neckline, or train in another folder")

@@ -20,6 +20,7 @@ from supernet.training.features import feature_source
 from supernet.training.rule import Plan, load_rule
 from supernet.training.spec import TrainingSpec
 from supernet.training.step import Losses, Trainer
+from supernet.training.warm import take_over
 from supernet.training.workers import Workers
 
 
@@ -54,6 +55,7 @@ def train(spec: TrainingSpec, workdir: Path | str) -> Iterator[TrainingEvent]:
         DatasetError: the dataset cannot be used; the message names file, record and remedy.
         InvalidTraining: options that cannot train.
         CheckpointMismatch: the folder holds another training.
+        WeightMismatch: the supernet to begin from does not fit.
         TrainingDiverged: a loss is not finite; the message names step and architecture.
     """
     folder = Path(workdir)
@@ -80,7 +82,7 @@ def build_trainer(spec: TrainingSpec) -> Trainer:
     """Return the training before its first step.
 
     Raises:
-        DatasetError, InvalidTraining: see `train`.
+        DatasetError, InvalidTraining, WeightMismatch: see `train`.
     """
     dataset = CocoDetection.open(spec.dataset, "train")
     stride = 2 ** max(spec.levels)
@@ -90,7 +92,10 @@ def build_trainer(spec: TrainingSpec) -> Trainer:
             f"images of {size} pixels leave one value for batch norm; use larger images or batches"
         )
     device = torch.device(spec.device)
-    detector = build_detector(spec, dataset, size).to(device)
+    detector = build_detector(spec, dataset, size)
+    if spec.warm_start is not None:
+        take_over(detector, spec.warm_start)
+    detector.to(device)
     source = Letterbox(dataset, size)
     workers = Workers.joined()
     loader = Loader(source, spec.batch_size, spec.seed, spec.augmentation, workers.rank, workers.count)

@@ -54,6 +54,7 @@ class TrainingSpec:
         precision: of the forward passes; float32 or, on a GPU, bfloat16.
         align_variance: AGVM's alignment of gradient variance between backbone, neck and head.
         task: options of the detection task.
+        warm_start: folder of a trained supernet of a compatible space to begin from; None begins at random.
     """
 
     dataset: str
@@ -80,6 +81,7 @@ class TrainingSpec:
     precision: Literal["float32", "bfloat16"] = "float32"
     align_variance: bool = False
     task: DetectionSpec = field(default_factory=DetectionSpec)
+    warm_start: str | None = None
 
     def __post_init__(self) -> None:
         _require(self.steps > 0, f"steps is {self.steps}; train at least one")

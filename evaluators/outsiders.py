@@ -1,0 +1,59 @@
+"""Scores of necks that a supernet has no weights for: trained briefly, on its backbone and its images.
+
+score = AnyNeck(evaluator, weights={key: Path("neck.safetensors")})
+score(architecture)     # inherited; or "trained" from first weights; or "fine-tuned" from the given ones
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from evaluators.accuracy import AccuracyEvaluator
+from evaluators.finetuning import CONTROL_RATE, FineTuning, Schedule
+from evaluators.score import Score
+from search_space.architecture import Architecture
+from supernet.errors import UnknownWeights
+from supernet.export.importing import load_neck
+from supernet.subnet import Subnet
+from supernet.training.alone import Alone, fresh
+
+BRIEF = Schedule(steps=300, learning_rate=CONTROL_RATE)
+"""How long and how fast such a neck is trained, its head from first weights."""
+
+
+@dataclass(frozen=True)
+class AnyNeck:
+    """Scores any architecture that reads the backbone's levels.
+
+    Attributes:
+        evaluator: of the supernet.
+        weights: by architecture key, a safetensors file of a finished neck to begin from.
+        schedule: of the brief training.
+    """
+
+    evaluator: AccuracyEvaluator
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    schedule: Schedule = BRIEF
+
+    def __call__(self, architecture: Architecture) -> tuple[Score, ...]:
+        """Return the scores by inherited weights where there are, else after a brief training.
+
+        Raises:
+            UnreadableWeights, WeightMismatch: the given weights cannot be trusted, or are another neck's.
+            InvalidArchitecture: the neck's outputs differ in width, so that no shared head follows them.
+        """
+        given = self.weights.get(architecture.key)
+        if given is not None:
+            return self._trained(architecture, load_neck(architecture, given))
+        try:
+            return self.evaluator.score(architecture)
+        except UnknownWeights:
+            return self._trained(architecture)
+
+    def _trained(self, architecture: Architecture, neck: Subnet | None = None) -> tuple[Score, ...]:
+        new = fresh(self.evaluator.detector.task, architecture, self.schedule.seed)
+        model = new if neck is None else Alone(neck, new.head)
+        tuning = FineTuning(self.evaluator, architecture, self.schedule, scratch=neck is None, model=model)
+        for _ in tuning.run():
+            pass
+        return tuning.scores()
