@@ -1,9 +1,10 @@
-"""Losses of a detector: quality focal loss and GIoU against labels, and both against a teacher.
+"""Losses of a detector: quality focal loss and GIoU against labels, both against a teacher, and its features.
 
 Quality focal loss: Li et al., Generalized Focal Loss (arXiv:2006.04388), eq. 3. GIoU: arXiv:1902.09630, by
-torchvision.
+torchvision. Features: Zagoruyko and Komodakis, attention transfer (arXiv:1612.03928), eq. 2.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -23,12 +24,14 @@ class LossSpec:
         focus: exponent of the class term; 2 in the paper, but 1 learns classes sooner.
         box_weight: of the box term beside the class term.
         teacher_weight: of the terms against the teacher beside those against the labels, 0 to 1.
+        feature_weight: of the term against the teacher's neck features, added; 0 leaves it out.
     """
 
     least_quality: float = 0.5
     focus: float = 1.0
     box_weight: float = 1.0
     teacher_weight: float = 0.5
+    feature_weight: float = 0.0
 
 
 def quality_focal(logits: Tensor, target: Tensor, focus: float) -> Tensor:
@@ -65,6 +68,23 @@ def teacher_loss(outputs: Tensor, teacher: Tensor, assignment: Assignment, spec:
     box_term = _giou_loss(_boxes(outputs, assignment), expected).sum()
     count = max(len(where[0]), 1)
     return (quality_focal(outputs[..., :classes], soft, spec.focus) + spec.box_weight * box_term) / count
+
+
+def feature_loss(features: Mapping[int, Tensor], teacher: Mapping[int, Tensor]) -> Tensor:
+    """Return how far the neck looks elsewhere than the teacher, a mean over images and levels, 0 to 4.
+
+    Where a neck looks is the square of its features, `(B, C_l, H_l, W_l)`, averaged over the channels: a map
+    that necks of different widths have in common. Maps are compared at unit length.
+    """
+    gaps = [
+        (_attention(x) - _attention(teacher[level].detach())).square().sum(1) for level, x in features.items()
+    ]
+    return torch.stack(gaps).mean()
+
+
+def _attention(features: Tensor) -> Tensor:
+    """Return `(B, H * W)` of unit length."""
+    return F.normalize(features.float().square().mean(1).flatten(1), dim=1)
 
 
 def iou(boxes: Tensor, others: Tensor) -> Tensor:

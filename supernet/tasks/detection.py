@@ -10,7 +10,7 @@ from supernet.data.loader import Targets
 from supernet.detection import head as heads
 from supernet.detection.assignment import Assignment, AssignmentSpec, assign
 from supernet.detection.decoding import DecodingSpec, Detections, decode
-from supernet.detection.losses import LossSpec, label_loss, teacher_loss
+from supernet.detection.losses import LossSpec, feature_loss, label_loss, teacher_loss
 from supernet.supernet import SuperNet
 
 
@@ -56,6 +56,11 @@ class Detection:
             return own
         weight = self.spec.loss.teacher_weight
         return (1 - weight) * own + weight * teacher_loss(outputs, teacher, assignment, self.spec.loss)
+
+    def feature_loss(self, features: Mapping[int, Tensor], teacher: Mapping[int, Tensor]) -> Tensor | None:
+        """Return the weighted term between the outputs of two necks, None where it has no weight."""
+        weight = self.spec.loss.feature_weight
+        return weight * feature_loss(features, teacher) if weight else None
 
     def detect(self, outputs: Tensor, points: Tensor) -> Detections:
         """Return what `(B, N, classes + 4)` says to have found."""

@@ -93,13 +93,24 @@ class Trainer:
         self.optimizer.step()
 
 
+@dataclass(frozen=True, eq=False)
+class _Taught:
+    """What a teacher said: `(B, N, classes + 4)`, and its neck's outputs by level."""
+
+    outputs: Tensor
+    features: Mapping[int, Tensor]
+
+    def part(self, images: slice) -> "_Taught":
+        return _Taught(self.outputs[images], {level: x[images] for level, x in self.features.items()})
+
+
 class _Passes:
     """The subnets of one step, on the same features and targets."""
 
     def __init__(self, detector: Detector, leaves: Mapping[int, Tensor], batch: FeatureBatch) -> None:
         self._detector, self._leaves, self._batch = detector, leaves, batch
         self._assignments: dict[tuple[int, ...], Assignment] = {}
-        self._teacher: Tensor | None = None
+        self._teacher: _Taught | None = None
 
     def loss(self, draw: Draw, architecture: Architecture) -> Tensor:
         """Return the scalar loss of one draw."""
@@ -108,11 +119,15 @@ class _Passes:
             images = slice(*draw.images)
             features = {level: x[images] for level, x in self._leaves.items()}
             assignment = assignment.part(images)
-        outputs = self._detector(features, architecture).float()
-        teacher = self._teacher[images] if draw.learns and self._teacher is not None else None
+        neck = self._detector.neck(features, architecture)
+        outputs = self._detector.predict(neck, architecture).float()
+        teacher = self._teacher.part(images) if draw.learns and self._teacher is not None else None
         if draw.teaches:
-            self._teacher = outputs.detach()
-        return self._detector.task.loss(outputs, assignment, teacher)
+            self._teacher = _Taught(outputs.detach(), {level: x.detach() for level, x in neck.items()})
+        task = self._detector.task
+        loss = task.loss(outputs, assignment, None if teacher is None else teacher.outputs)
+        gap = None if teacher is None else task.feature_loss(neck, teacher.features)
+        return loss if gap is None else loss + gap
 
     def _assignment(self, architecture: Architecture) -> Assignment:
         levels = tuple(level for level, _ in architecture.outputs)

@@ -16,14 +16,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from supernet.backbone import BackboneSpec
+from supernet.detection.losses import LossSpec
 from supernet.detector import load_detector
 from supernet.errors import DatasetError, TrainingDiverged, UnknownRule, WeightMismatch
+from supernet.tasks.detection import DetectionSpec
 from supernet.training.checkpoint import NAME, load_checkpoint, write_whole
 from supernet.training.errors import CheckpointMismatch, InvalidTraining
 from supernet.training.features import CachedFeatures
 from supernet.training.rule import names
 from supernet.training.run import TrainingEvent, build_trainer, train
 from supernet.training.spec import TrainingSpec
+from supernet.training.states import read_state, write_state
 
 
 def weights(folder: Path) -> dict[str, Tensor]:
@@ -156,6 +159,13 @@ def test_half_precision_and_aligned_variance_train_and_resume(small: TrainingSpe
     assert_equal(weights(tmp_path / "parts"), weights(tmp_path / "whole"))
 
 
+def test_the_teachers_features_are_learned_where_they_have_weight(small: TrainingSpec) -> None:
+    taught = replace(small, task=DetectionSpec(loss=LossSpec(feature_weight=1.0)))
+    losses = [build_trainer(spec).advance(5) for spec in (small, taught)]
+    for draw, plain, more in zip(losses[0].draws, losses[0].values, losses[1].values, strict=True):
+        assert (more > plain + 1e-4) == draw.learns and (more == plain) != draw.learns
+
+
 def test_a_half_written_checkpoint_is_never_seen(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b"old")
 
@@ -284,9 +294,11 @@ def test_a_checkpoint_of_another_training_is_refused_with_what_differs(
     other = replace(small, seed=5, space={**small.space, "widths": [8]})
     with pytest.raises(CheckpointMismatch, match=r"space was .*\[8, 12\].* is .*\[8\].*; seed was 0, is 5"):
         next(train(other, tmp_path))
-    content = torch.load(tmp_path / NAME, weights_only=True)
-    torch.save({**content, "schema_version": 9}, tmp_path / NAME)
-    with pytest.raises(CheckpointMismatch, match="schema 9 is newer than 1; upgrade neckline"):
+    write_state(tmp_path / NAME, {**read_state(tmp_path / NAME), "schema_version": 9})
+    with pytest.raises(CheckpointMismatch, match="schema 9 is newer than 2; upgrade neckline"):
+        next(train(small, tmp_path))
+    (tmp_path / NAME).write_bytes((tmp_path / NAME).read_bytes()[:-1])
+    with pytest.raises(CheckpointMismatch, match=r"not a state that was written whole .* delete it"):
         next(train(small, tmp_path))
 
 

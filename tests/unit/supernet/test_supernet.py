@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from search_space.architecture import Architecture
@@ -108,3 +109,20 @@ def test_tied_operations_are_stored_once_and_counted_once(neck: Neck) -> None:
     assert "p3.conv.weight" in names
     assert "p4.conv.weight" not in names
     assert sum(tensor.numel() for tensor in subnet.parameters()) == architecture.parameters()
+
+
+def test_a_group_of_images_meets_what_masks_and_a_masked_norm_would_show_it() -> None:
+    """A narrow pass equals the full width with its channels masked, the norm over one group's images only."""
+    torch.manual_seed(0)
+    x, first, second = torch.randn(6, 12, 5, 5), torch.randn(32, 12, 3, 3), torch.randn(32, 32, 3, 3)
+    scale, shift = torch.rand(32), torch.randn(32)
+    for images, width in ((slice(0, 4), 32), (slice(4, 6), 8)):
+        mask = (torch.arange(32) < width).float().view(1, -1, 1, 1)
+        group = F.conv2d(x[images], first) * mask
+        mean, var = group.mean((0, 2, 3)), group.var((0, 2, 3), unbiased=False)
+        normal = ((group - mean.view(1, -1, 1, 1)) / (var.view(1, -1, 1, 1) + 1e-5).sqrt()) * mask
+        normal = (normal * scale.view(1, -1, 1, 1) + shift.view(1, -1, 1, 1)) * mask
+        masked = F.conv2d(normal, second)[:, :width]
+        narrow_ = F.conv2d(x[images], first[:width])
+        narrow_ = F.batch_norm(narrow_, None, None, scale[:width], shift[:width], training=True)
+        torch.testing.assert_close(F.conv2d(narrow_, second[:width, :width]), masked, rtol=1e-4, atol=1e-4)

@@ -9,7 +9,14 @@ from torchvision.ops import box_iou
 from supernet.data.loader import Targets
 from supernet.detection.assignment import Assignment, AssignmentSpec, assign
 from supernet.detection.head import locations
-from supernet.detection.losses import LossSpec, iou, label_loss, quality_focal, teacher_loss
+from supernet.detection.losses import (
+    LossSpec,
+    feature_loss,
+    iou,
+    label_loss,
+    quality_focal,
+    teacher_loss,
+)
 
 POINTS = locations({3: (4, 4)})
 
@@ -87,3 +94,19 @@ def test_paired_iou_agrees_with_torchvision() -> None:
     boxes = torch.cat([low, low + torch.rand(50, 2, 2, generator=generator) * 10], 2)
     expected = box_iou(boxes[:, 0], boxes[:, 1]).diagonal()
     torch.testing.assert_close(iou(boxes[:, 0], boxes[:, 1]), expected)
+
+
+def test_features_are_held_against_a_teacher_of_any_width() -> None:
+    student = torch.zeros(1, 2, 1, 2)
+    student[0, :, 0, 0] = 3.0
+    same, other = torch.zeros(1, 5, 1, 2), torch.zeros(1, 5, 1, 2)
+    same[0, 1, 0, 0], other[0, 4, 0, 1] = 7.0, 0.5
+    assert feature_loss({3: student}, {3: same}).item() == pytest.approx(0)
+    assert feature_loss({3: student}, {3: other}).item() == pytest.approx(
+        2
+    )  # two unit vectors at a right angle
+    both = feature_loss({3: student, 4: student}, {3: same, 4: other})
+    assert both.item() == pytest.approx(1)
+    uneven = torch.tensor([3.0, 1.0]).expand(1, 2, 1, 2).clone().requires_grad_()
+    feature_loss({3: uneven}, {3: torch.ones(1, 1, 1, 2)}).backward()
+    assert uneven.grad is not None and (uneven.grad[0, :, 0].sign() == torch.tensor([1.0, -1.0])).all()
