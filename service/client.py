@@ -31,6 +31,7 @@ from service.client_records import (
     Front,
     JobFailed,
     Predictor,
+    Ranking,
     Record,
     Search,
     Subnet,
@@ -108,6 +109,12 @@ class Client:
     def supernets(self) -> Iterator[Supernet]:
         """Yield every supernet, newest first."""
         return self._pages(Supernet, "/supernets")
+
+    def rank(self, supernet_id: str, *, key: str | None = None, **options: int) -> Ranking:
+        """Queue an estimate of how truly a supernet ranks: architectures, seeds, truth_steps,
+        adaptation_steps, seed.
+        """
+        return self._post(Ranking, f"/supernets/{supernet_id}:rank", options, key)
 
     def send_weights(self, file: Path | str) -> str:
         """Send a safetensors file and return its sha256, by which a search's imports name it."""

@@ -84,6 +84,7 @@ class Supernet(Record):
     name: str
     dataset_id: str
     revision: str | None
+    ranking: Json | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,6 +100,7 @@ class Search(Record):
     evaluated: int
     failed: int
     result: Json | None
+    ranking: Json | None
 
     def _shown(self) -> dict[str, Any]:
         return {**super()._shown(), "label": self.label, "evaluated": self.evaluated}
@@ -136,6 +138,15 @@ class Finetuning(Record):
     before: list[Json] | None
     after: list[Json] | None
     control: list[Json] | None
+
+
+@dataclass(frozen=True, repr=False)
+class Ranking(Record):
+    """An estimate of how truly a supernet ranks; it is there when it has ended well."""
+
+    place: ClassVar[str] = "/rankings"
+    supernet_id: str
+    estimate: Json | None
 
 
 @dataclass(frozen=True, repr=False)

@@ -36,7 +36,7 @@ from service.stores import jobs, workers
 from service.work import Hold, JobFailed, NotReady, Outcome, TryAgain, Work
 
 LANES: Mapping[str, tuple[str, ...]] = {
-    "long": ("train", "search", "calibrate", "finetune"),
+    "long": ("train", "search", "calibrate", "finetune", "rank"),
     "short": ("dataset", "artifact"),
 }
 log = structlog.get_logger("worker")

@@ -1,7 +1,8 @@
-"""``neckline supernets``: train and list supernets with a running service."""
+"""``neckline supernets``: train, rank and list supernets with a running service."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -34,6 +35,40 @@ def train(
     with connected(url, key, data) as client:
         supernet = client.train(dataset, **spec)
     show(supernet.raw, as_json=as_json, text=lambda: supernet.id)
+
+
+@app.command()
+def rank(
+    supernet: Annotated[str, typer.Argument(help="Id of a supernet.")],
+    architectures: Annotated[int, typer.Option(min=4, help="Distinct ones, drawn uniformly.")] = 12,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings alone of each.")] = 2,
+    truth_steps: Annotated[int, typer.Option(min=1, help="Optimizer steps of a training alone.")] = 300,
+    wait: Annotated[bool, typer.Option(help="Wait for the estimate; without, print the job's id.")] = True,
+    url: Url = None,
+    key: Key = None,
+    data: Data = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate how truly a supernet ranks architectures: it comes with every search on it."""
+    with connected(url, key, data) as client:
+        ranking = client.rank(supernet, architectures=architectures, seeds=seeds, truth_steps=truth_steps)
+        if wait:
+            ranking = client.wait(ranking)
+    found = ranking.estimate
+    show(ranking.raw, as_json=as_json, text=lambda: ranking.id if found is None else _estimate(found))
+
+
+def _estimate(found: Mapping[str, Any]) -> str:
+    """Return the rank correlations as lines, the trivial orders beside the scores'."""
+    lines = [
+        {"score": f"{name} validation loss", **found[name]["tau"], "regret": found[name]["regret"]}
+        for name in ("inherited", "adapted")
+    ]
+    lines += [{"score": f"{name} alone", **found[name]} for name in ("parameters", "macs")]
+    ceiling = "unknown" if found["ceiling"] is None else f"{found['ceiling']:.2f}"
+    head = f"{found['architectures']} architectures, truth spread {found['spread']:.3f} AP, ceiling {ceiling}"
+    shown = [{**line, "tau": line["value"]} for line in lines]
+    return head + "\n" + rows(shown, ("score", "tau", "low", "high", "regret"))
 
 
 @app.command("list")

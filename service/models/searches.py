@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, model_validator
 
 from service.models.base import Id, JobView, Name, Request, View
+from service.models.rankings import EstimateView
 from service.models.supernets import NewSupernet, Word
 
 Metric = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}(@[A-Za-z0-9_.\-]{1,64})?$")]
@@ -37,6 +38,12 @@ class BudgetSpec(Request):
         64, ge=1, le=10_000_000, description="architectures to evaluate, baselines not counted"
     )
     wall_s: float | None = Field(None, gt=0, le=31_536_000, description="seconds of searching")
+    flat: int | None = Field(
+        None,
+        ge=4,
+        le=10_000_000,
+        description="end where so many evaluations raised the hypervolume by < 0.1 %",
+    )
     parallel: int | None = Field(
         None, ge=1, le=256, description="evaluations at once; the service's own when left out"
     )
@@ -86,6 +93,10 @@ class NewSearch(Request):
     imports: list[ImportedNeck] = Field(
         default_factory=list, max_length=8, description="necks from elsewhere, scored as baselines too"
     )
+    archive: bool = Field(
+        False,
+        description="whether to begin from what earlier searches of the supernet scored",
+    )
     seed: int = Field(0, ge=0, lt=2**31)
     budget: BudgetSpec = Field(default_factory=BudgetSpec)
     priority: int = Field(0, ge=-100, le=100, description="higher runs earlier; above 0 needs an admin's key")
@@ -110,6 +121,9 @@ class SearchView(JobView):
     failed: int = Field(description="architectures that could not be scored")
     result: dict[str, Any] | None = Field(
         None, description="how it ended: the front's id, infeasibility, notices"
+    )
+    ranking: EstimateView | None = Field(
+        description="how truly its supernet ranks, by the latest estimate; null where none was made"
     )
 
 

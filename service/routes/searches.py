@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
+from sqlalchemy import Connection
 
 from service import searches as submitting
 from service.callers import CallerDep, StoreDep
 from service.estimates import estimate
 from service.models.base import Id, Name, PageView, job_fields
+from service.models.rankings import estimate_of
 from service.models.searches import NewSearch, SearchView, StateView, Validation
 from service.openapi import REFUSALS, links
 from service.paging import PagingDep
@@ -17,7 +19,7 @@ from service.records import Job, Search
 from service.replay import FreshId, StrictRoute
 from service.states import State
 from service.store import Store
-from service.stores import jobs, searches
+from service.stores import jobs, rankings, searches
 
 router = APIRouter(tags=["searches"], route_class=StrictRoute)
 MADE = links(
@@ -63,9 +65,10 @@ def index(
     chosen = searches.Filter(caller.owner, state, label, oldest_first=order_by == "created_at")
     with store.database.read() as tx:
         found = searches.page(tx, chosen, paging.page)
-    kept, token = paging.cut([search for search, _ in found], ("created_at", "id"))
-    works = {search.id: job for search, job in found}
-    return PageView(items=[_view(search, works[search.id]) for search in kept], next_page_token=token)
+        kept, token = paging.cut([search for search, _ in found], ("created_at", "id"))
+        works = {search.id: job for search, job in found}
+        views = [_view(tx, search, works[search.id]) for search in kept]
+    return PageView(items=views, next_page_token=token)
 
 
 @router.get("/searches/{search_id}", responses=REFUSALS, operation_id="get_search")
@@ -113,11 +116,11 @@ def _move(store: Store, owner: str, search_id: str, request: str) -> StateView:
 def _one(store: Store, owner: str, search_id: str) -> SearchView:
     with store.database.read() as tx:
         search, job = submitting.require(tx, owner, search_id), jobs.get(tx, search_id)
-    assert job is not None, search_id
-    return _view(search, job)
+        assert job is not None, search_id
+        return _view(tx, search, job)
 
 
-def _view(search: Search, job: Job) -> SearchView:
+def _view(tx: Connection, search: Search, job: Job) -> SearchView:
     return SearchView(
         **job_fields(job),
         id=search.id,
@@ -129,4 +132,5 @@ def _view(search: Search, job: Job) -> SearchView:
         evaluated=search.evaluated,
         failed=search.failed,
         result=None if job.result is None else dict(job.result),
+        ranking=estimate_of(ranked.result if (ranked := rankings.latest(tx, search.supernet_id)) else None),
     )

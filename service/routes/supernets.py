@@ -8,12 +8,13 @@ from sqlalchemy import Connection
 from service import supernets as submitting
 from service.callers import CallerDep, StoreDep
 from service.models.base import Id, PageView, job_fields
+from service.models.rankings import estimate_of
 from service.models.supernets import NewSupernet, SupernetView
 from service.openapi import REFUSALS, links
 from service.paging import PagingDep
 from service.records import Supernet
 from service.replay import FreshId, StrictRoute
-from service.stores import jobs, supernets
+from service.stores import jobs, rankings, supernets
 
 router = APIRouter(prefix="/supernets", tags=["supernets"], route_class=StrictRoute)
 MADE = links(201, ("get_supernet", "supernet_id"))
@@ -63,4 +64,5 @@ def view(tx: Connection, supernet: Supernet) -> SupernetView:
         dataset_id=supernet.dataset_id,
         spec=spec,
         revision=supernet.revision,
+        ranking=estimate_of(ranked.result if (ranked := rankings.latest(tx, supernet.id)) else None),
     )

@@ -1,0 +1,67 @@
+"""Routes of ranking estimates."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from service import supernets as submitting
+from service.callers import CallerDep, StoreDep
+from service.datasets import require_room
+from service.errors import NotFound
+from service.models.base import Id, job_fields
+from service.models.rankings import NewRanking, RankingView, estimate_of
+from service.openapi import REFUSALS, links
+from service.records import Job
+from service.replay import FreshId, StrictRoute
+from service.stores import jobs, rankings
+
+router = APIRouter(tags=["supernets"], route_class=StrictRoute)
+MADE = links(202, ("get_ranking", "ranking_id"))
+
+
+@router.post(
+    "/supernets/{supernet_id}:rank", status_code=202, responses=REFUSALS | MADE, operation_id="post_ranking"
+)
+def post(
+    supernet_id: Id,
+    request: NewRanking,
+    caller: CallerDep,
+    store: StoreDep,
+    identifier: FreshId,
+    response: Response,
+) -> RankingView:
+    """Queue an estimate of how truly the supernet ranks; it starts when the supernet is trained."""
+    store.require_disk()
+    with store.database.write() as tx:
+        submitting.require(tx, caller.owner, supernet_id)
+        if jobs.get(tx, identifier) is None:
+            require_room(tx, caller.owner, store.settings)
+            wanted = {"supernet": supernet_id, **request.model_dump()}
+            jobs.enqueue(
+                tx, jobs.NewJob(identifier, rankings.KIND, caller.owner, wanted, needs=(supernet_id,))
+            )
+        job = jobs.get(tx, identifier)
+    assert job is not None, identifier
+    response.headers["Location"] = f"/api/v1/rankings/{identifier}"
+    return _view(job)
+
+
+@router.get("/rankings/{ranking_id}", responses=REFUSALS, operation_id="get_ranking")
+def get(ranking_id: Id, caller: CallerDep, store: StoreDep) -> RankingView:
+    """Return an estimate and how far it is."""
+    with store.database.read() as tx:
+        job = jobs.get(tx, ranking_id)
+    if job is None or job.kind != rankings.KIND or job.owner != caller.owner:
+        raise NotFound("no such ranking")
+    return _view(job)
+
+
+def _view(job: Job) -> RankingView:
+    given = {name: value for name, value in job.request.items() if name != "supernet"}
+    return RankingView(
+        **job_fields(job),
+        id=job.id,
+        supernet_id=job.request["supernet"],
+        spec=NewRanking(**given),
+        estimate=estimate_of(job.result),
+    )
