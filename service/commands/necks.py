@@ -12,6 +12,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from search_space.architecture import Architecture
+    from search_space.op import Op
     from search_space.published import Comparison
 
 app = typer.Typer(help="Published necks: what they are, what they cost, how they look.", no_args_is_help=True)
@@ -43,7 +44,10 @@ def list_(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(necks))
         return
-    shown = Table("neck", "variants", "what it is")
+    caption = (
+        "A variant is named as in `neckline necks show bifpn@d1`; every option of a neck can be set with -o."
+    )
+    shown = Table("neck", "variants", "what it is", caption=caption, caption_justify="left")
     for entry in necks:
         variants = " ".join(f"@{variant}" for variant in entry["variants"])
         shown.add_row(str(entry["name"]), variants, str(entry["description"]))
@@ -67,8 +71,9 @@ def show(
         return
     size = _size(image_size)
     typer.echo(reference.describe(name))
-    settings = ", ".join(f"{entry.name}={entry.default}" for entry in reference.options(name))
-    typer.echo(f"options: {settings}")
+    given = dict(map(_option, option or []))
+    known = {entry.name: given.get(entry.name, entry.default) for entry in reference.options(name)}
+    typer.echo("options: " + ", ".join(f"{key}={value}" for key, value in known.items()))
     exports = "exports to ONNX" if architecture.export_safe else "holds operations that do not export to ONNX"
     macs = architecture.macs(size) / 1e9
     typer.echo(f"{architecture.parameters():,} parameters, {macs:.3f} GMACs at {image_size}, {exports}")
@@ -155,15 +160,32 @@ def _size(text: str) -> tuple[int, int]:
 def _nodes(architecture: Architecture) -> Table:
     shown = Table("node", "level", "width", "reads", "fusion", "operations")
     for node in architecture.live:
-        reads = [edge.source + "".join(f" > {op.kind}" for op in edge.ops) for edge in node.inputs]
+        reads = [edge.source + "".join(f" > {_short(op)}" for op in edge.ops) for edge in node.inputs]
         fusion = node.fusion.kind if node.fusion else ""
-        kinds = " ".join(op.kind for op in node.ops)
-        shown.add_row(node.id, str(node.level), str(node.width), "\n".join(reads), fusion, kinds)
+        ops = ", ".join(map(_short, node.ops))
+        shown.add_row(node.id, str(node.level), str(node.width), "\n".join(reads), fusion, ops)
     return shown
 
 
+def _short(op: Op) -> str:
+    """Return an operation as `conv 3x3 /2` (stride 2), `conv 3x3 depthwise`, `act silu` or its mere kind."""
+    told: dict[str, int | str] = {
+        name: getattr(op, name, "") for name in ("kernel", "stride", "groups", "form")
+    }
+    kernel, groups = told["kernel"], told["groups"] if op.kind in ("conv", "deconv") else 1
+    window = [f"{kernel}x{kernel}"] if kernel and op.kind != "eca" else []
+    stride = [f"/{told['stride']}"] if told["stride"] not in ("", 1) else []
+    grouped = [] if groups == 1 else ["depthwise" if groups == 0 else f"in {groups} groups"]
+    form = [str(told["form"])] if op.kind in ("act", "pool", "norm", "adaptive_pool") else []
+    return " ".join([op.kind, *form, *window, *stride, *grouped])
+
+
 def _verified(found: list[Comparison]) -> Table:
-    shown = Table(title="Published numbers beside ours (GMACs of convolutions only)")
+    agree = sum(entry.agrees for entry in found)
+    shown = Table(
+        title="Published numbers beside ours (GMACs of convolutions only)",
+        caption=f"{agree} of {len(found)} rows agree: parameters exactly, GMACs within 0.5 %",
+    )
     shown.add_column("neck")
     for heading in ("parameters", "ours", "GMACs", "ours"):
         shown.add_column(heading, justify="right")

@@ -31,6 +31,8 @@ def test_show_prints_cost_and_outputs() -> None:
     assert shown.exit_code == 0
     assert "7,997,440 parameters" in shown.stdout and "exports to ONNX" in shown.stdout
     assert "P7: 256 channels, 5 x 4" in shown.stdout
+    assert "more=2" in shown.stdout and "extra=c5" in shown.stdout
+    assert "conv 3x3 /2" in shown.stdout
 
 
 def test_show_as_json_is_the_architecture() -> None:
@@ -69,6 +71,7 @@ def test_verify_prints_the_table() -> None:
     shown = RUN.invoke(app, ["verify"])
     assert shown.exit_code == 0
     assert "7,997,440" in shown.stdout and "DIFFERS" not in shown.stdout
+    assert f"{len(ROWS)} of {len(ROWS)} rows agree" in shown.stdout
     found = json.loads(RUN.invoke(app, ["verify", "--json"]).stdout)
     assert [entry["neck"] for entry in found] == [row.label for row in ROWS]
     assert all(entry["agrees"] for entry in found)
