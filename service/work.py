@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from service.errors import LeaseLost, StopRequested
 from service.records import Job, Lease
 from service.states import State
 from service.store import Store
 from service.stores import events, jobs
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -68,6 +72,24 @@ class Work:
         """
         with self.store.under(self.hold.lease) as tx:
             yield tx
+
+    def patiently(self, write: Callable[[], T]) -> T:
+        """Carry out a write, again while the database is away and the job may still be held, and return what
+        it returns; a short outage then costs nothing that was computed.
+
+        Raises:
+            LeaseLost, StopRequested: meanwhile.
+            OperationalError: the database was away for as long as a lease lives.
+        """
+        deadline_s = time.monotonic() + self.store.settings.lease_s
+        while True:
+            try:
+                return write()
+            except OperationalError:
+                if time.monotonic() > deadline_s:
+                    raise
+            time.sleep(self.store.settings.poll_s)
+            self.check()
 
     def check(self) -> None:
         """Raise if the job should stop now.
