@@ -11,6 +11,7 @@ from supernet.subnet import Subnet
 
 Pairs = dict[str, str]
 """The path of each operation of one architecture, and that of the same operation of the other."""
+_PLAIN_OF_ONE = frozenset({"sum", "mean", "product", "concat"})
 
 
 def paired(a: Architecture, b: Architecture) -> Pairs | None:
@@ -55,7 +56,8 @@ class _Side:
         return name
 
     def _passes(self, node: Node) -> bool:
-        return len(node.inputs) == 1 and not self.steps[node.id]
+        plain = node.fusion is None or node.fusion.kind in _PLAIN_OF_ONE
+        return len(node.inputs) == 1 and plain and not node.ops and not node.inputs[0].ops
 
 
 def _edges(left: _Side, right: _Side, one: str, two: str) -> list[tuple[str, str]] | None:

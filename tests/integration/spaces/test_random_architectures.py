@@ -3,8 +3,14 @@
 `python -m benchmarks.space` does the same at 1,000 and 10,000 architectures a space.
 """
 
-import pytest
+import random
 
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.disguises import disguised
 from benchmarks.pairing import outputs_differ, paired
 from benchmarks.space import false_keys, faults, features_of
 from search_space import spaces
@@ -23,6 +29,19 @@ def test_random_architectures_run_are_counted_and_extracted(name: str) -> None:
 def test_keys_tell_functions_apart(name: str) -> None:
     wrong, _ = false_keys(Space.load(name), 1000, seed=12)
     assert wrong == 0
+
+
+@every_space
+@settings(max_examples=6)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_equal_keys_compute_equal_outputs(name: str, seed: int) -> None:
+    space = Space.load(name)
+    architecture = space.architecture(space.sample(np.random.default_rng(seed)))
+    other = disguised(architecture, random.Random(seed))
+    assert other.key == architecture.key
+    pairs = paired(architecture, other)
+    assert pairs
+    assert not outputs_differ(architecture, other, pairs, features_of(space, 33, 65))
 
 
 def test_genotypes_of_one_function_have_one_key() -> None:
