@@ -379,12 +379,15 @@ def _level(text: str) -> int:
 
 
 def _node_from(record: Mapping[str, Any]) -> Node:
-    fusion = record["fusion"]
-    return Node(
-        id=record["id"],
-        level=record["level"],
-        width=record["width"],
-        inputs=tuple(Edge(e["source"], tuple(map(ops.from_record, e["ops"]))) for e in record["inputs"]),
-        fusion=None if fusion is None else ops.from_record(fusion),
-        ops=tuple(map(ops.from_record, record["ops"])),
-    )
+    name, level, fusion = record["id"], record["level"], record["fusion"]
+    try:
+        return Node(
+            id=name,
+            level=level,
+            width=record["width"],
+            inputs=tuple(Edge(e["source"], tuple(map(ops.from_record, e["ops"]))) for e in record["inputs"]),
+            fusion=None if fusion is None else ops.from_record(fusion),
+            ops=tuple(map(ops.from_record, record["ops"])),
+        )
+    except InvalidArchitecture as error:
+        raise type(error)(f"node '{name}' (level {level}): {error}") from error

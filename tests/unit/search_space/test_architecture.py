@@ -198,7 +198,7 @@ def test_json_that_is_no_architecture(
 @pytest.mark.parametrize(
     ("op", "error", "message"),
     [
-        ({"op": "konv"}, UnknownOperation, "unknown op 'konv'; did you mean 'conv'"),
+        ({"op": "konv"}, UnknownOperation, r"node 'p3' \(level 3\): unknown op 'konv'; did you mean 'conv'"),
         ({"op": "conv"}, InvalidArchitecture, "op 'conv'"),
         ({"op": "conv", "width": 8, "heads": 2}, InvalidArchitecture, r"no attribute \['heads'\]; it takes"),
         ({"op": "conv", "width": 8.5}, InvalidArchitecture, "8.5 is no width"),
