@@ -15,7 +15,7 @@ from service.database import read_clock
 from service.states import ENDED
 from service.store import Store
 from service.stores import idempotency
-from service.tables import artifacts, batches, events, jobs
+from service.tables import artifacts, batches, events, jobs, searches
 
 DAY_S = 86_400.0
 REPLAYS_DAYS = 2.0
@@ -89,6 +89,8 @@ def _referenced(tx: Connection, *, without_artifacts_before: float) -> set[str]:
     trainings = select(jobs.c.result).where(trained_kinds, jobs.c.result.is_not(None))
     for result in tx.execute(trainings).scalars():
         found |= set((result.get("files") or {}).values())
+    for spec in tx.execute(select(searches.c.spec)).scalars():
+        found |= {entry["weights"] for entry in spec.get("imports", ()) if entry.get("weights")}
     waiting = select(batches.c.request).where(batches.c.state.in_(("open", "leased")))
     for request in tx.execute(waiting).scalars():
         found |= {model["sha256"] for model in request["models"]}

@@ -61,3 +61,22 @@ def test_a_pickle_is_refused(files: list[str]) -> None:
     result = CliRunner().invoke(cli, files)
     assert result.exit_code == 1
     assert "its header claims" in result.stderr
+
+
+def test_an_architecture_alone_says_what_it_cannot_be(tmp_path: Path) -> None:
+    file = tmp_path / "architecture.json"
+    file.write_text(reference.build("fpn_carafe", CHANNELS).to_json())
+    result = CliRunner().invoke(cli, [str(file), "--json"])
+    assert result.exit_code == 0, result.output
+    assert list(json.loads(result.stdout)["obstacles"]) == ["onnx"]
+    result = CliRunner().invoke(cli, [str(file), "--bundle", str(tmp_path / "made")])
+    assert result.exit_code == 2 and "needs the weights" in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"), [("bifpm", 1, "did you mean"), ("bifpn", 2, "--supernet")]
+)
+def test_a_published_neck_is_a_baseline_or_nothing(name: str, code: int, words: str) -> None:
+    result = CliRunner().invoke(cli, [name])
+    assert result.exit_code == code
+    assert words in result.output
