@@ -183,9 +183,9 @@ def end(
         _fail_dependants(tx, lease.job_id, state)
 
 
-def settle(tx: Connection, job_id: str, state: State) -> None:
+def settle(tx: Connection, job_id: str, state: State, *, result: Mapping[str, Any] | None = None) -> None:
     """End a queued job without any work: what it was to make is there already, as after an import."""
-    values = {"state": state, "ended_at": read_clock(tx)}
+    values = {"state": state, "ended_at": read_clock(tx), "result": None if result is None else dict(result)}
     tx.execute(update(jobs).where(jobs.c.id == job_id, jobs.c.state == State.QUEUED).values(**values))
     events.append(tx, job_id, "state", {"state": state})
 
