@@ -223,8 +223,8 @@ def _levels(levels: Sequence[int], channels: Mapping[int, int]) -> tuple[int, ..
     missing = [level for level in wanted if level <= max(channels) and level not in channels]
     if missing or wanted[0] > max(channels):
         raise InvalidSpace(
-            f"levels {list(wanted)} need level {missing or wanted[0]} of the backbone, "
-            f"which offers {sorted(channels)}"
+            f"levels {list(wanted)} need level {', '.join(map(str, missing or wanted[:1]))} of the backbone, "
+            "which offers " + ", ".join(f"level {at} ({channels[at]} channels)" for at in sorted(channels))
         )
     return wanted
 

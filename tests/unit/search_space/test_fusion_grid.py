@@ -42,7 +42,12 @@ def test_a_two_stage_neck_computes_its_own_function() -> None:
         ("ops", ["conv3", "conv3"], "repeats"),
         ("widths", [0], "at least 1"),
         ("widths", "32", "a list"),
-        ("levels", [2, 3, 4, 5], "offers"),
+        (
+            "levels",
+            [2, 3, 4, 5],
+            r"need level 2 of the backbone, which offers level 3 \(64 channels\), level 4",
+        ),
+        ("levels", [6, 7], "need level 6 of the backbone"),
         ("levels", [3, 5], "without gaps"),
         ("norm", "layer", "norm"),
         ("channels", {"3": -1, "4": 2}, "positive"),
