@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,9 +75,15 @@ def run(work: Work) -> Outcome:
 
 
 def submit(
-    store: Store, *, owner: str = "ada", evaluations: int = 12, seed: int = 0, delay_s: float = 0.0
+    store: Store,
+    *,
+    owner: str = "ada",
+    evaluations: int = 12,
+    seed: int = 0,
+    delay_s: float = 0.0,
+    changes: Mapping[str, Any] | None = None,
 ) -> str:
-    """Store a search in a supernet that counts as trained, and return its id."""
+    """Store a search in a supernet that counts as trained, its specification changed, and return its id."""
     dataset, supernet, search = new_id(), new_id(), new_id()
     spec = {
         "objectives": ["ap", "macs"],
@@ -87,6 +93,7 @@ def submit(
         "baselines": ["fpn"],
         "seed": seed,
         "budget": {"evaluations": evaluations, "wall_s": None, "parallel": 2},
+        **(changes or {}),
     }
     with store.database.write() as tx:
         now = read_clock(tx)

@@ -23,7 +23,8 @@ from search_space.space import Space
 Floats = NDArray[np.float64]
 
 DESIGNED = 20
-"""Necks chosen by D-optimality before the first fit."""
+"""Necks chosen by D-optimality before the first fit, but at most half of the budget: few extremes alone
+say little of ordinary necks."""
 SECONDS = 75.0
 """Time after which a session begins no further round unless a protocol says otherwise."""
 TYPICAL = 30
@@ -155,7 +156,7 @@ class _Calibrating:
         design = Design(matrix(every, vocabulary(every)), expected)
         for index in range(min(self.fixed + 2, len(self.pool), self.budget)):
             design.take(index)
-        design.extend(min(DESIGNED, self.budget) - len(design.chosen))
+        design.extend(max(0, designed(self.budget) - len(design.chosen)))
         rest = self.budget - len(design.chosen)
         count = min(TYPICAL, rest if self.budget_ms is None else rest // 2)
         drawn = [index for index in range(len(self.pool)) if index not in set(design.chosen)][:count]
@@ -204,6 +205,11 @@ class _Calibrating:
             typical=typical,
         )
         return replace(fitted, reference_ms=min(session.reference_ms for session in sessions))
+
+
+def designed(budget: int) -> int:
+    """Return how many necks of a budget are chosen by D-optimality."""
+    return min(DESIGNED, budget // 2)
 
 
 def expected_times(every: Sequence[Totals], runtime: str) -> Floats:

@@ -19,9 +19,9 @@ MINIMUM_SAMPLES = 20
 """Below this no interval is given."""
 CONFIDENCE = 2 / 3
 """Probability with which an interval covers what it promises, over the draw of the measured necks."""
-_NEIGHBOURHOOD = 0.4
+_NEIGHBOURHOOD = 0.3
 """Share of the samples, nearest in predicted time, whose residuals give the spread at a size."""
-_SHRINK = 6.0
+_SHRINK = 10.0
 """Samples' worth of the overall spread mixed into each local one."""
 
 

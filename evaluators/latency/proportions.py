@@ -2,7 +2,7 @@
 
 Powers of two only, for what a class is rather than for one machine: torch's max-pooling is not vectorised, a
 oneDNN convolution is set up anew at every call. A fit scales them as a whole and then corrects each class by
-what was measured. ONNX Runtime's classes differ too little for this to help.
+what was measured.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,14 @@ _TORCH: Mapping[str, Proportion] = {
     "global_pool": (1.0, 2.0, 2.0),
     "act_smooth": (1.0, 2.0, 1.0),
 }
-_OF_RUNTIME: Mapping[str, Mapping[str, Proportion]] = {"torch": _TORCH}
+_ONNXRUNTIME: Mapping[str, Proportion] = {
+    "conv_grouped_plain": (8.0, 1.0, 1.0),
+    "resize_bilinear_plain": (1.0, 8.0, 8.0),
+    "adaptive_pool_max_plain": (1.0, 16.0, 1.0),
+    "adaptive_pool_avg_plain": (1.0, 16.0, 1.0),
+    "global_pool_plain": (1.0, 8.0, 2.0),
+}
+_OF_RUNTIME: Mapping[str, Mapping[str, Proportion]] = {"torch": _TORCH, "onnxruntime": _ONNXRUNTIME}
 
 
 def proportion(runtime: str, kind: str) -> Proportion:

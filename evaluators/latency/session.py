@@ -24,8 +24,8 @@ class Protocol:
         seed: of the order.
     """
 
-    visits: int = 10
-    most_visits: int = 20
+    visits: int = 16
+    most_visits: int = 24
     runs: int = 3
     tolerance: float = 0.03
     seconds: float = float("inf")

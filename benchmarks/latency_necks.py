@@ -1,0 +1,154 @@
+"""The necks that `benchmarks.latency` measures, and one runtime's measurements of them."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators import devices
+from evaluators.latency.calibrate import designed, expected_times
+from evaluators.latency.choice import Design
+from evaluators.latency.device import Device
+from evaluators.latency.features import Totals, matrix, totals, vocabulary
+from evaluators.latency.measuring import finished, measure
+from evaluators.latency.session import Protocol, Session
+from search_space import reference
+from search_space.architecture import Architecture
+from search_space.errors import SearchSpaceError
+from search_space.space import Space
+
+Floats = NDArray[np.float64]
+
+IMAGE = (256, 256)
+CHANNELS = {3: 64, 4: 128, 5: 256}
+WIDTHS = [32, 48, 64, 96, 128]
+SEEDS = (21, 22, 23)
+"""Of the necks that are trained on."""
+HELD_OUT_SEED = 7041
+"""Of the necks held out; none of them was measured before the method was final."""
+HELD_OUT = 100
+REFERENCES = 16
+AGAIN = 30
+"""Held-out necks that a second session measures, for the repeatability of a label."""
+BUDGETS = (20, 50)
+DRAWN = (*[False] * designed(20), *[True] * (20 - designed(20)))
+DRAWN += (*[False] * (designed(50) - designed(20)), *[True] * (30 - designed(50) + designed(20)))
+"""Of the 50 necks of a seed, those drawn at random; the first 20 are what a budget of 20 measures."""
+SPACES = tuple(
+    Space.load({"space": name, "channels": CHANNELS, "widths": WIDTHS})
+    for name in ("fusion_grid", "merging_cells")
+)
+
+
+@dataclass(frozen=True)
+class Neck:
+    """A neck and, where it is of a space, its place there for the trees' encoding."""
+
+    architecture: Architecture
+    encoding: Floats | None
+
+
+def sampled(count: int, rng: np.random.Generator, taken: set[str]) -> list[Neck]:
+    """Return new necks, in turn from each space."""
+    found: list[Neck] = []
+    while len(found) < count:
+        place = len(found) % len(SPACES)
+        genotype = SPACES[place].sample(rng)
+        neck = SPACES[place].architecture(genotype)
+        if neck.key in taken:
+            continue
+        taken.add(neck.key)
+        parts = [np.zeros(len(s.encode(s.smallest()))) for s in SPACES]
+        parts[place] = SPACES[place].encode(genotype)
+        found.append(Neck(neck, np.concatenate([[float(place)], *parts])))
+    return found
+
+
+def references(device: Device, width: int) -> list[Neck]:
+    """Return the reference necks that this backbone and the runtime allow."""
+    found: dict[str, Neck] = {}
+    for name in reference.names():
+        try:
+            made = reference.build(name, CHANNELS, width=width)
+        except SearchSpaceError:
+            continue
+        if made.export_safe and all(kernel.known for kernel in device.lower(made, IMAGE)):
+            found.setdefault(made.key, Neck(made, None))
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One runtime's data: held-out necks and each seed's training necks, measured in one session."""
+
+    device: Device
+    session: Session
+    test: Sequence[Neck]
+    train: Sequence[Sequence[Neck]]
+    seconds: float
+    again: Session
+    """A later session of `repeated` held-out necks."""
+    repeated: tuple[int, ...]
+
+    @property
+    def repeatability(self) -> Floats:
+        """Relative disagreement of the two sessions' labels of the same necks."""
+        first, second = self.session.reference_ms, self.again.reference_ms
+        later = np.array([entry.latency_ms for entry in self.again.measured]) * first / second
+        return np.abs(later / self.truth[list(self.repeated)] - 1)
+
+    @property
+    def truth(self) -> Floats:
+        """Labels of the held-out necks in ms."""
+        return self.labels[: len(self.test)]
+
+    @property
+    def labels(self) -> Floats:
+        """All labels in ms, held-out necks first, then each seed's."""
+        return np.array([entry.latency_ms for entry in self.session.measured])
+
+    def training_labels(self, seed: int) -> Floats:
+        """Return the labels of a seed's necks in ms."""
+        start = len(self.test) + sum(len(necks) for necks in self.train[:seed])
+        return self.labels[start : start + len(self.train[seed])]
+
+    def totals(self, necks: Sequence[Neck]) -> list[Totals]:
+        """Return the kernel totals of necks."""
+        return [totals(self.device.lower(neck.architecture, IMAGE)) for neck in necks]
+
+
+def trial(name: str, *, quick: bool) -> Trial:
+    """Measure one runtime: held-out and training necks in one session, some of the former in another."""
+    seed = HELD_OUT_SEED + quick  # a quick look must not show the necks that count
+    device, rng, began = devices.load(name), np.random.default_rng(seed), time.monotonic()
+    held_out = HELD_OUT // 4 if quick else HELD_OUT
+    known = references(device, 64)
+    chosen = rng.permutation(len(known))[: min(REFERENCES, held_out // 6)]
+    test = [known[index] for index in chosen]
+    taken = {neck.architecture.key for neck in test}
+    test += sampled(held_out - len(test), rng, taken)
+    train = [chosen_to_train(device, seed, set(taken)) for seed in (SEEDS[:1] if quick else SEEDS)]
+    necks = [neck.architecture for part in (test, *train) for neck in part]
+    visits = Protocol(visits=6, most_visits=6) if quick else Protocol(seconds=330)
+    session = finished(measure(device, necks, image_size=IMAGE, protocol=visits))
+    some = rng.permutation(len(test))[: AGAIN // 4 if quick else AGAIN].tolist()
+    again = finished(
+        measure(device, [test[index].architecture for index in some], image_size=IMAGE, protocol=visits)
+    )
+    return Trial(device, session, test, train, time.monotonic() - began, again, tuple(some))
+
+
+def chosen_to_train(device: Device, seed: int, taken: set[str]) -> list[Neck]:
+    """Return the necks that calibrations choose from new ones: those of the smaller budget first.
+
+    See `DRAWN` for which of them are drawn at random; the others are D-optimal.
+    """
+    rng = np.random.default_rng(seed)
+    pool = [*references(device, 96), *sampled(400, rng, taken)]
+    every = [totals(device.lower(neck.architecture, IMAGE)) for neck in pool]
+    design = Design(matrix(every, vocabulary(every)), expected_times(every, device.lowering.runtime))
+    best = iter(design.extend(DRAWN.count(False)))
+    rest = iter([at for at in rng.permutation(len(pool)).tolist() if at not in set(design.chosen)])
+    return [pool[next(rest if drawn else best)] for drawn in DRAWN]
