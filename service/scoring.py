@@ -4,12 +4,15 @@ it is.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Connection
 
 from evaluators.latency.predictor import Predictor
 from evaluators.score import Score
@@ -19,6 +22,7 @@ from service.baselines import weights_of
 from service.records import Device, Revisions, Search, Supernet
 from service.store import Store
 from service.stores import datasets, devices, searches, supernets
+
 
 Scorer = Callable[[Architecture], tuple[Score, ...]]
 EVALUATOR_VERSION = 1
@@ -52,13 +56,31 @@ class Costs:
 
     image_size: tuple[int, int]
     predictor: Predictor | None
+    by_name: tuple[tuple[str, Predictor], ...] = ()
+    """The predictors of every device, where a search has several."""
 
     def __call__(self, architecture: Architecture) -> tuple[Score, ...]:
-        """Return parameters, MACs and the predicted latency."""
+        """Return parameters, MACs and the predicted latency, on the first device and on each by its name."""
         parameters = Score("parameters", float(architecture.parameters()), "parameters", "counted")
         macs = Score("macs", float(architecture.macs(self.image_size)), "MACs", "counted")
         predicted = () if self.predictor is None else (self.predictor.predict(architecture),)
-        return (*predicted, parameters, macs)
+        named = [on_device(model.predict(architecture), name) for name, model in self.by_name]
+        return (*predicted, *named, parameters, macs)
+
+
+def on_device(score: Score, name: str) -> Score:
+    """Return a latency under the name that its search gives the device."""
+    return replace(score, metric=f"{score.metric}@{name}")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A device of a search that has several: its name there, and its calibration."""
+
+    name: str
+    device: Device
+    predictor: Predictor | None
+    revision: str
 
 
 @dataclass(frozen=True)
@@ -72,6 +94,8 @@ class Bench:
     costs: Scorer
     revisions: Revisions
     device: Device | None = None
+    placed: tuple[Placed, ...] = ()
+    """Every device, where the search names them."""
 
 
 def open_bench(store: Store, search_id: str) -> Bench:
@@ -84,6 +108,7 @@ def open_bench(store: Store, search_id: str) -> Bench:
         dataset = datasets.get(tx, supernet.dataset_id or "")
         predictor = devices.predictor(tx, search.predictor_id or "")
         device = devices.get(tx, search.device_id or "")
+        placed = _placed(tx, search.spec)
     assert dataset is not None, supernet.dataset_id
     workdir = trained.fetch(store, supernet.id)
     card = json.loads((workdir / "supernet.json").read_text())
@@ -93,6 +118,8 @@ def open_bench(store: Store, search_id: str) -> Bench:
     image_size = (card["image_size"][0], card["image_size"][1])
     evaluator = f"{version('neckline')}-{EVALUATOR_VERSION}-{(supernet.revision or '')[:16]}"
     device_revision = "none" if predictor is None else predictor.revision or "none"
+    if placed:
+        device_revision = hashlib.sha256("".join(entry.revision for entry in placed).encode()).hexdigest()
     revisions = Revisions(device_revision, dataset.revision or "none", evaluator)
     return Bench(
         search,
@@ -101,10 +128,26 @@ def open_bench(store: Store, search_id: str) -> Bench:
         ScorerFactory(
             str(workdir), dataset.folder, store.settings.torch_threads, weights_of(store, search.spec)
         ),
-        Costs(image_size, model),
+        Costs(image_size, model, tuple((p.name, p.predictor) for p in placed if p.predictor is not None)),
         revisions,
         device,
+        placed,
     )
+
+
+def _placed(tx: Connection, spec: Mapping[str, Any]) -> tuple[Placed, ...]:
+    """Return the search's devices, none where it has one that no metric names."""
+    entries = spec.get("devices") or ()
+    metrics = [*spec["objectives"], *(bound["metric"] for bound in spec["constraints"])]
+    if len(entries) < 2 and not any("@" in metric for metric in metrics):
+        return ()
+    found = []
+    for entry in entries:
+        device, predictor = devices.get(tx, entry["device_id"]), devices.predictor(tx, entry["predictor_id"])
+        assert device is not None and predictor is not None, entry
+        model = None if predictor.document is None else Predictor.from_json(predictor.document)
+        found.append(Placed(entry["name"], device, model, predictor.revision or "none"))
+    return tuple(found)
 
 
 def dataset_folder(store: Store, supernet: Supernet) -> str:

@@ -18,6 +18,7 @@ from service import supernets as training
 from service.baselines import check_imports
 from service.database import read_clock
 from service.datasets import require_room
+from service.device_names import device_names
 from service.errors import Forbidden, NotFound, Pointed, Unacceptable
 from service.identifiers import new_id
 from service.models.searches import DeviceSpec, NewSearch
@@ -53,6 +54,7 @@ def plan(store: Store, owner: str, request: NewSearch) -> Plan:
     _check_objectives(request)
     baselines = _baselines(request)
     _check_devices(request)
+    names = device_names(store, owner, request)
     if request.supernet is not None:
         resolved = _inline(store, request)
         space = resolved["space"]
@@ -63,6 +65,8 @@ def plan(store: Store, owner: str, request: NewSearch) -> Plan:
         mode="json", exclude={"supernet", "supernet_id", "devices", "label", "priority"}
     )
     spec |= {"strategy": strategy, "baselines": baselines}
+    if names:
+        spec["devices"] = [{"name": name} for name in names]
     check_imports(store, space, spec["imports"])
     spec["budget"]["parallel"] = min(
         request.budget.parallel or store.settings.parallel, store.settings.parallel
@@ -95,14 +99,16 @@ def submit(store: Store, owner: str, search_id: str, request: NewSearch, *, may_
 def _add(
     tx: Connection, owner: str, search_id: str, supernet_id: str, request: NewSearch, made: Plan
 ) -> None:
-    device = _device(tx, owner, request)
-    predictor_id = None if device is None else calibration(tx, owner, device, made.space, supernet_id)
-    needs = tuple(needed for needed in (supernet_id, predictor_id) if needed is not None)
+    chosen = [_device(tx, owner, index, wanted) for index, wanted in enumerate(request.devices)]
+    predictors = [calibration(tx, owner, device, made.space, supernet_id) for device in chosen]
+    for entry, device, predictor in zip(made.spec.get("devices", ()), chosen, predictors, strict=True):
+        entry |= {"device_id": device.id, "predictor_id": predictor}
+    needs = (supernet_id, *predictors)
     jobs.enqueue(
         tx, jobs.NewJob(search_id, "search", owner, made.spec, priority=request.priority, needs=needs)
     )
     label = request.label or f"search {search_id[-6:]}"
-    device_id = None if device is None else device.id
+    device_id, predictor_id = (chosen[0].id, predictors[0]) if chosen else (None, None)
     now = read_clock(tx)
     search = Search(search_id, owner, label, supernet_id, device_id, predictor_id, made.spec, 0, 0, now)
     searches.add(tx, search)
@@ -169,15 +175,12 @@ def _existing(store: Store, owner: str, request: NewSearch) -> Supernet:
     return supernet
 
 
-def _device(tx: Connection, owner: str, request: NewSearch) -> Device | None:
-    if not request.devices:
-        return None
-    wanted = request.devices[0]
+def _device(tx: Connection, owner: str, index: int, wanted: str | DeviceSpec) -> Device:
     if isinstance(wanted, DeviceSpec):
         return register_device(tx, owner, wanted)
     device = devices.get(tx, wanted, owner)
     if device is None:
-        raise Unacceptable(Pointed("/devices/0", "no such device"))
+        raise Unacceptable(Pointed(f"/devices/{index}", "no such device"))
     return device
 
 

@@ -74,7 +74,10 @@ class NewSearch(Request):
     supernet_id: Id | None = None
     supernet: NewSupernet | None = Field(None, description="trained first, in place of supernet_id")
     devices: list[Id | DeviceSpec] = Field(
-        default_factory=list, max_length=1, description="where latency is wanted"
+        default_factory=list,
+        max_length=4,
+        description="where latency is wanted: latency_ms is that of the first, latency_ms@NAME that of each, "
+        "by its name or else its kind",
     )
     objectives: list[Metric] = Field(default_factory=lambda: ["ap", "macs"], min_length=1, max_length=4)
     constraints: list[ConstraintSpec] = Field(default_factory=list, max_length=16)
