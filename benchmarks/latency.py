@@ -42,6 +42,7 @@ from evaluators.latency.calibrate import Calibration, calibrate, expected_times
 from evaluators.latency.features import totals
 from evaluators.latency.fit import fit_relative
 from evaluators.latency.measuring import finished, measure
+from evaluators.latency.memory import MemoryPredictor, calibrate_memory
 from evaluators.latency.predictor import Predictor, fit_totals
 from evaluators.latency.session import Protocol
 
@@ -199,7 +200,17 @@ def runtime(name: str, *, quick: bool) -> list[Figure]:
     """Measure one runtime."""
     found = trial(name, quick=quick)
     figures = [*accuracy(found, name), *baselines(found, name), *isolated(found, name, quick=quick)]
-    return [*figures, *noise(found, name), calibration(name)]
+    return [*figures, *noise(found, name), memory(found, name), calibration(name)]
+
+
+def memory(found: Trial, name: str) -> Figure:
+    """Return the error of predicted peak activation memory on necks that the fit did not see."""
+    necks = [neck.architecture for neck in found.train[0]]
+    fitted = [*calibrate_memory(found.device, necks, IMAGE)][-1]
+    assert isinstance(fitted, MemoryPredictor)
+    return Figure(
+        f"{name}_memory_median_error", fitted.median_error, "1", detail=f"{len(necks)} necks, 10-fold"
+    )
 
 
 def speed(*, quick: bool) -> list[Figure]:
