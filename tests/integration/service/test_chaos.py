@@ -23,9 +23,21 @@ def test_killed_processes_lose_and_repeat_nothing() -> None:
 
 @pytest.mark.chaos
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("postgres", [False, True], ids=["sqlite", "postgres"])
-def test_a_hundred_kills_on_ray_lose_and_repeat_nothing(postgres: bool) -> None:
-    report = run(Plan(postgres, "ray", 100, 12, 160, 6.0, {"attempts": 20}, workers=3), seed=int(postgres))
+@pytest.mark.parametrize("part", [*chaos.PLANS, "demo"])
+def test_hundreds_of_kills_on_ray_lose_and_repeat_nothing(
+    part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = chaos.run_part(part, quick=False)
+    with capsys.disabled():
+        killed = ", ".join(f"{count} {kind}" for kind, count in sorted(report.killed.items()))
+        print(f"\n{part}: killed {killed}; kill to resume, s: {quantiles(report.resume_s)}")
     require_sound(report)
-    resumed = sorted(report.resume_s)
-    print(f"\n{dict(report.killed)}; kill to resume, s: {[round(second, 1) for second in resumed]}")
+
+
+def quantiles(seconds: tuple[float, ...]) -> str:
+    """The median and the 99th percentile, in words."""
+    ordered = sorted(seconds)
+    if not ordered:
+        return "no search was interrupted"
+    p50, p99 = (ordered[min(len(ordered) - 1, int(share * len(ordered)))] for share in (0.5, 0.99))
+    return f"p50 {p50:.1f}, p99 {p99:.1f}, of {len(ordered)} interruptions"
