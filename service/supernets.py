@@ -90,6 +90,7 @@ def resolve(store: Store, request: NewSupernet) -> dict[str, Any]:
         Unacceptable: with a pointer to the value at fault.
     """
     from service.training import training_spec
+    from supernet.training.spec import DEMO_RULE, DEMO_SPACE
 
     given = {name: value for name in OPTIONAL if (value := getattr(request, name)) is not None}
     backbone = request.backbone.model_dump()
@@ -101,9 +102,12 @@ def resolve(store: Store, request: NewSupernet) -> dict[str, Any]:
             raise Unacceptable(Pointed("/backbone/pretrained_file", detail))
         check_safetensors(file, pointer="/backbone/pretrained_file")
         backbone["pretrained_file"] = str(file)
-    return training_spec(
-        space=request.space, backbone=backbone, seed=request.seed, given=given, task=request.task
-    )
+    space = request.space
+    if space is None:
+        space = dict(DEMO_SPACE)
+        if request.rule is None and request.rule_options is None:
+            given["rule_options"] = dict(DEMO_RULE)
+    return training_spec(space=space, backbone=backbone, seed=request.seed, given=given, task=request.task)
 
 
 def require(tx: Connection, owner: str, supernet_id: str) -> Supernet:

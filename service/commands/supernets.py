@@ -15,7 +15,7 @@ app = typer.Typer(help="Train supernets with a running service.", no_args_is_hel
 @app.command()
 def train(
     dataset: Annotated[str, typer.Argument(help="Id of a dataset.")],
-    space: Annotated[str, typer.Option(help="A shipped space.")] = "fusion_grid",
+    space: Annotated[str | None, typer.Option(help="A shipped space; that of the demo by default.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.")] = None,
     backbone: Annotated[str, typer.Option(help="'plain' or a timm model.")] = "plain",
     rule: Annotated[str | None, typer.Option(help="Training rule.")] = None,
@@ -29,8 +29,8 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Queue a training and print the supernet's id."""
-    spec: dict[str, Any] = {"space": space, "backbone": {"name": backbone}, "seed": seed}
-    given = {"steps": steps, "rule": rule, "warm_start": warm_start}
+    spec: dict[str, Any] = {"backbone": {"name": backbone}, "seed": seed}
+    given = {"space": space, "steps": steps, "rule": rule, "warm_start": warm_start}
     spec |= {name: value for name, value in given.items() if value is not None}
     with connected(url, key, data) as client:
         supernet = client.train(dataset, **spec)

@@ -20,7 +20,11 @@ class Backbone(Request):
     pretrained_file: RelativePath | None = Field(
         None, description="safetensors file below the service's weights root"
     )
-    frozen: bool = Field(False, description="keep the backbone's weights and train neck and head only")
+    frozen: bool | None = Field(
+        None,
+        description="keep the backbone's weights and train neck and head only; when left out, where there is "
+        "a pretrained file",
+    )
 
 
 class NewSupernet(Request):
@@ -30,8 +34,8 @@ class NewSupernet(Request):
     dataset_id: Id
     task: Word = "detection"
     backbone: Backbone = Field(default_factory=Backbone)
-    space: Word | dict[str, Any] = Field(
-        "fusion_grid", description="a shipped space's name, or its specification"
+    space: Word | dict[str, Any] | None = Field(
+        None, description="a shipped space's name, or its specification; that of the demo when left out"
     )
     rule: Word | None = Field(None, description="training rule; the default one when left out")
     rule_options: dict[Word, float] | None = Field(None, max_length=16, description="numbers the rule knows")
