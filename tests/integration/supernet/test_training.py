@@ -287,6 +287,20 @@ def test_bad_input_is_named_before_the_first_step(
     assert not (tmp_path / NAME).exists()
 
 
+def test_a_pretrained_file_that_does_not_fit_is_listed_before_the_first_step(
+    small: TrainingSpec, whole: Path, pretrained: BackboneSpec, tmp_path: Path
+) -> None:
+    file = Path(str(pretrained.pretrained_file))
+    kept = load_file(file)
+    del kept["down.0.0.weight"]
+    save_file({**kept, "down.1.1.bias": torch.zeros(5)}, file)
+    with pytest.raises(
+        WeightMismatch, match=r"missing: down\.0\.0\.weight; misshapen: down\.1\.1\.bias is \(5,\)"
+    ):
+        next(train(replace(small, backbone=pretrained), tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_checkpoint_of_another_training_is_refused_with_what_differs(
     small: TrainingSpec, tmp_path: Path
 ) -> None:
