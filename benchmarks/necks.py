@@ -38,6 +38,8 @@ TARGETS = {
 SEEDS = (0,)
 _CHANNELS = {3: 16, 4: 24, 5: 32}
 _SIZES: tuple[Size, ...] = ((128, 128), (97, 131), (17, 40), (333, 211))
+_REFUSED = {("d7x", (97, 131))}
+"""Where the oracle has no right size itself: a level of one row and two columns above one of one pixel."""
 
 
 def measure(*, quick: bool) -> list[Figure]:
@@ -74,11 +76,11 @@ def _bifpn(*, quick: bool) -> Figure:
         (size, padding, fusion) for size in BIFPN_SIZES for padding in PADDINGS for fusion in BIFPN_METHODS
     ]
     worst = max(bifpn_difference(*case, (128, 128), width=width) for case in cases)
-    odd = [(padding, size) for padding in PADDINGS for size in _SIZES[1:2] + _SIZES[3:]]
-    worst = max(worst, *(bifpn_difference("d0", padding, "fast", size) for padding, size in odd))
-    detail = (
-        f"{len(cases)} variants of {'their own width' if width is None else f'width {width}'}, and odd sizes"
-    )
+    odd = (_SIZES[1], _SIZES[3])
+    taken = [(case, size) for case in cases for size in odd if (case[0], size) not in _REFUSED]
+    worst = max(worst, *(bifpn_difference(*case, size, width=16) for case, size in taken))
+    own = "their own width" if width is None else f"width {width}"
+    detail = f"{len(cases)} variants of {own} at 128 x 128, of width 16 at {odd[0]} and {odd[1]} pixels"
     return Figure("bifpn_effdet_difference", worst, "relative", detail=detail)
 
 
