@@ -3,12 +3,15 @@
 On `digits-context` a small digit's class depends on the large outline around it, and the outline's class on
 a small mark inside it. Every neck is trained by the same recipe on the cached features of one frozen
 backbone; its width is the one that brings neck and head nearest to the same MACs. Measured rows are
-appended to `benchmarks/results/context/rows.jsonl`: run again to go on.
+appended to `benchmarks/results/context/*.jsonl`: run again to go on. Necks of equal MACs are also ranked by a
+supernet, see `context_ranking`.
 """
 
+import argparse
 import sys
 import time
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +21,7 @@ import torch
 from safetensors.torch import save_file
 
 from benchmarks import form
+from benchmarks.context_ranking import Ranking
 from benchmarks.form import Figure, Target
 from benchmarks.ranking import BACKBONE_SPACE
 from benchmarks.rows import Rows
@@ -44,7 +48,11 @@ MACS = 14e6
 """Of neck and head together, for an image of 128 px."""
 SIZE = (128, 128)
 NECKS = ("no fusion", "fpn", "pafpn", "bifpn", "bottom_up")
-TARGETS = {"best_beside_no_fusion": Target(">=", 0.05)}
+TARGETS = {
+    "best_beside_no_fusion": Target(">=", 0.05),
+    "equal_macs_adapted_concordance": Target(">=", 0.5),
+}
+PARTS = ("necks", *(f"truth-{seed}" for seed in SEEDS), "supernet")
 
 
 def no_fusion(width: int) -> Architecture:
@@ -102,8 +110,34 @@ class Bench:
             )
         return AccuracyEvaluator(folder, self.dataset)
 
+    @cached_property
+    def ranking(self) -> Ranking:
+        """The ranking of necks of equal MACs."""
+        rows = self.rows.folder
+        return Ranking(
+            self.work, rows, self.scorer, self.dataset, macs=MACS, count=total_macs, share=self.share
+        )
+
     def run(self) -> None:
-        """Train every neck alone with every seed, as far as it is not measured yet."""
+        """Measure every part, as far as it is not measured yet."""
+        for part in PARTS:
+            self.run_part(part)
+
+    def run_part(self, part: str) -> None:
+        """Measure the table of necks, the truth of a seed, or the supernet's scores."""
+        if part == "necks":
+            self.measure_necks()
+        elif part == "supernet":
+            self.ranking.measure_scores()
+        else:
+            self.ranking.measure_truth(int(part.removeprefix("truth-")))
+
+    def figures(self) -> list[Figure]:
+        """Return what the measured rows allow."""
+        return figures(self.rows) + self.ranking.figures()
+
+    def measure_necks(self) -> None:
+        """Train every neck of the table alone with every seed."""
         wanted = [
             (name, seed) for seed in SEEDS for name in NECKS if not self.rows.find(neck=name, seed=seed)
         ]
@@ -149,21 +183,33 @@ def figures(rows: Rows) -> list[Figure]:
 
 
 def measure(*, quick: bool) -> list[Figure]:
-    """Measure what is missing and return the table; quick: a few steps each."""
+    """Measure what is missing and return the figures; quick: a few steps each, four topologies."""
     torch.set_num_threads(1)
     if not quick:
         bench = Bench(WORK, ROWS, 1.0)
         bench.run()
-        return figures(bench.rows)
+        return bench.figures()
     with TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), Path(folder), 0.02)
+        bench = Bench(Path(folder), Path(folder) / "rows", 0.02)
         bench.run()
-        return figures(bench.rows)
+        return bench.figures()
 
 
 def _say(text: str) -> None:
     print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
 
 
+def main() -> None:
+    """Run the benchmark; `--part` measures one part."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--part", choices=PARTS)
+    options, rest = parser.parse_known_args()
+    if options.part:
+        torch.set_num_threads(1)
+        Bench(WORK, ROWS, 1.0).run_part(options.part)
+        return
+    form.main("context", measure, argv=rest)
+
+
 if __name__ == "__main__":
-    form.main("context", measure)
+    main()

@@ -10,7 +10,7 @@ class Rows:
 
     def __init__(self, file: Path) -> None:
         """Read what is there."""
-        self._file = file
+        self._file, self.folder = file, file.parent
         file.parent.mkdir(parents=True, exist_ok=True)
         lines = file.read_text().splitlines() if file.exists() else []
         self.rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
