@@ -9,6 +9,7 @@ hold the same job: one of them can write nothing.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import socket
@@ -27,6 +28,7 @@ from structlog.contextvars import bound_contextvars
 
 from service import answers
 from service.errors import LeaseLost, StopRequested
+from service.files import free_bytes
 from service.identifiers import new_id
 from service.jobs import runner
 from service.records import Job, Lease
@@ -36,9 +38,11 @@ from service.stores import jobs, workers
 from service.work import Hold, JobFailed, NotReady, Outcome, TryAgain, Work
 
 LANES: Mapping[str, tuple[str, ...]] = {
-    "long": ("train", "search", "calibrate", "finetune", "rank"),
+    "long": ("train", "search", "calibrate", "finetune", "finalists", "rank"),
     "short": ("dataset", "artifact"),
 }
+FULL_BYTES = 2**20
+"""Free space below which a disk counts as full, bytes."""
 log = structlog.get_logger("worker")
 Runner = Callable[[Work], Outcome]
 Ended = Outcome | JobFailed | TryAgain | StopRequested | OperationalError
@@ -238,7 +242,15 @@ class Worker:
             return error
         except Exception as error:  # whatever a runner raises is the job's failure, not the worker's
             log.exception("job.error")
+            if self._disk_is_full(error):
+                return NotReady("the disk is full")
             return JobFailed(f"The {work.job.kind} failed", f"{type(error).__name__}: {error}")
+
+    def _disk_is_full(self, error: Exception) -> bool:
+        """Return whether that is why a runner failed; libraries raise errors of their own for it."""
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        return free_bytes(self._store.settings.data) < FULL_BYTES
 
     def _finish(self, work: Work, outcome: Ended) -> None:
         """Write the job's end, trying again while the database is away for as long as the lease may live."""

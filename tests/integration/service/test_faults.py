@@ -34,6 +34,7 @@ from service.states import State
 from service.store import Store
 from service.stores import evaluations, idempotency, jobs, searches
 from service.wiring import open_store
+from service.worker import Worker
 
 from .conftest import issue
 from .test_worker import member_keys, stored_front, uninterrupted
@@ -66,9 +67,9 @@ def count(store: Store, search_id: str) -> int:
 
 
 @contextmanager
-def at_work(store: Store) -> Iterator[None]:
+def at_work(store: Store, worker: Worker | None = None) -> Iterator[None]:
     """A worker of this store as a thread of its own."""
-    worker = synthetic.worker(store)
+    worker = worker or synthetic.worker(store)
     thread = threading.Thread(target=worker.run)
     thread.start()
     try:
@@ -136,6 +137,49 @@ def test_on_a_full_disk_the_api_refuses_work_and_reads_on(settings: Settings) ->
         full.clear()
         assert http.post(f"{API}/datasets", json=body).status_code == 201
     store.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 24 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    made = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(made, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs more rights than there are here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_job_on_a_full_disk_waits_for_room(small_disk: Path) -> None:
+    settings = Settings(data=small_disk, executor="local", **(QUICK | {"low_water_bytes": 2**20}))
+    store = open_store(settings)
+    schema.upgrade(store.database)
+    headers = {"Authorization": f"Bearer {issue(store, 'ada', 'admin', 'write')}"}
+    filler = small_disk / "filler"
+    with TestClient(create_app(store), base_url="http://localhost", headers=headers) as http:
+        body = {"builtin": "digits", "options": {"train": 8, "val": 4, "seed": 3}}
+        made = http.post(f"{API}/datasets", json=body).json()
+        fill(filler, leave=2**18)
+        refused = http.post(f"{API}/datasets", json=body)
+        assert refused.status_code == 503 and "low-water mark" in refused.json()["detail"]
+        (disk,) = [check for check in http.get("/readyz").json()["checks"] if check["name"] == "disk"]
+        assert disk["ok"] is False
+        with at_work(store, Worker(store)):
+            eventually(lambda: job(store, made["id"]).attempt >= 1)
+            assert job(store, made["id"]).state is not State.FAILED
+            filler.unlink()
+            eventually(lambda: job(store, made["id"]).state is State.SUCCEEDED)
+        assert http.post(f"{API}/datasets", json=body).status_code == 201
+    store.close()
+
+
+def fill(path: Path, leave: int) -> None:
+    """Write a file that leaves so many bytes of its disk."""
+    with path.open("wb") as stream:
+        while (room := shutil.disk_usage(path.parent).free - leave) > 0:
+            stream.write(bytes(min(room, 2**20)))
+            stream.flush()
 
 
 class Postgres:
