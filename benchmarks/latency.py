@@ -14,10 +14,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Protocol as Interface
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -238,7 +239,13 @@ def speed(*, quick: bool) -> list[Figure]:
     return [Figure(name, 1 / seconds, "1/s", detail=detail) for name, (seconds, detail) in rates.items()]
 
 
-MEASURES: dict[str, Callable[..., list[Figure]]] = {
+class Measuring(Interface):
+    """Measures one part, in full or quickly."""
+
+    def __call__(self, *, quick: bool) -> list[Figure]: ...
+
+
+MEASURES: dict[str, Measuring] = {
     **{name: partial(runtime, name) for name in RUNTIMES},
     "speed": speed,
     "bound": bounded,
