@@ -12,6 +12,7 @@ path = client.download(front.best("ap", latency_ms=4.0).id, "neck.zip")
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -120,6 +121,16 @@ class Client:
         """Send a safetensors file and return its sha256, by which a search's imports name it."""
         found: str = self._transport.send("/weights", Path(file).read_bytes())["sha256"]
         return found
+
+    def import_supernet(self, folder: Path | str, dataset_id: str, *, name: str | None = None) -> Supernet:
+        """Have the service take in a supernet that was trained elsewhere: supernet.json and
+        supernet.safetensors of a folder. It can be searched at once.
+        """
+        place = Path(folder)
+        card = json.loads((place / "supernet.json").read_text())
+        weights = self.send_weights(place / "supernet.safetensors")
+        body = {"dataset_id": dataset_id, "card": card, "weights": weights, "name": name}
+        return self._post(Supernet, "/supernets:import", body)
 
     # searches
 

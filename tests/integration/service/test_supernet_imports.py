@@ -12,6 +12,8 @@ from fastapi.testclient import TestClient
 from safetensors.torch import save_file
 
 from service import trained
+from service.app import create_app
+from service.client import Client
 from service.store import Store
 from service.worker import Worker
 from supernet.backbone import BackboneSpec
@@ -20,6 +22,7 @@ from supernet.detector import Detector
 from supernet.training.spec import TrainingSpec
 
 from .test_bad_input import API, write_dataset
+from .test_client import Stumbling
 
 SPACE = {"space": "fusion_grid", "stages": [1], "widths": [16], "ops": ["dw3"], "fusions": ["sum"]}
 
@@ -100,3 +103,15 @@ def test_a_supernet_that_does_not_fit_itself_is_refused(
     assert fault["pointer"] == pointer and word in fault["detail"]
     assert str(store.settings.data) not in answer.text
     assert http.get(f"{API}/supernets").json()["items"] == []
+
+
+def test_the_client_sends_a_folder_in_one_call(
+    store: Store, secret: str, http: TestClient, dataset: str, elsewhere: tuple[Path, dict[str, Any]]
+) -> None:
+    folder = elsewhere[0].parent
+    (folder / "supernet.safetensors").write_bytes(elsewhere[0].read_bytes())
+    (folder / "supernet.json").write_text(json.dumps(elsewhere[1]))
+    calm = Stumbling(create_app(store), lambda *_: None)
+    with Client("http://localhost", secret, transport=calm) as client:
+        supernet = client.import_supernet(folder, dataset, name="from afar")
+    assert (supernet.name, supernet.state) == ("from afar", "SUCCEEDED")
