@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from service.client import Client
-from service.client_records import Dataset
+from service.client_records import Supernet
 
 DEVICE = {"kind": "onnxruntime_cpu", "threads": 1}
 
@@ -23,8 +23,7 @@ def main() -> None:
     key = (options.data / "admin.key").read_text().strip()
     address = options.address or (options.data / "address").read_text().strip()
     with Client(address, key) as client:
-        dataset = client.wait(_dataset(client, options.dataset))
-        supernet = client.wait(client.train(dataset.id, steps=options.steps))
+        supernet = client.wait(_supernet(client, options))
         search = client.search(
             supernet.id,
             devices=[DEVICE],
@@ -33,7 +32,7 @@ def main() -> None:
             baselines=["fpn", "pafpn", "bifpn"],
             budget={"evaluations": options.evaluations},
         )
-        print(f"watch it at {address}/searches/{search.id}", flush=True)
+        print(f"supernet {supernet.id}; watch the search at {address}/searches/{search.id}", flush=True)
         front = client.pareto(client.wait(search).id)
         for point in [*front.points, *front.baselines]:
             ap, latency = point.score("ap"), point.score("latency_ms")
@@ -46,8 +45,12 @@ def main() -> None:
         print("downloaded", client.download(best.id, options.output))
 
 
-def _dataset(client: Client, folder: str | None) -> Dataset:
-    return client.make_digits(key="digits") if folder is None else client.register_dataset(folder)
+def _supernet(client: Client, options: argparse.Namespace) -> Supernet:
+    if options.supernet:
+        return client.supernet(options.supernet)
+    given = options.dataset
+    dataset = client.wait(client.register_dataset(given) if given else client.make_digits(key="digits"))
+    return client.train(dataset.id, steps=options.steps)
 
 
 def _options() -> argparse.Namespace:
@@ -55,6 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("dataset", nargs="?", help="folder below the service's dataset root")
     parser.add_argument("--budget-ms", type=float, default=2.0, help="latency that the neck may have")
     parser.add_argument("--steps", type=int, default=900, help="optimizer steps of the supernet's training")
+    parser.add_argument("--supernet", help="id of one that is trained, to search again for another budget")
     parser.add_argument("--evaluations", type=int, default=100, help="necks that the search scores")
     parser.add_argument("--data", type=Path, default=Path(".neckline"), help="the service's data folder")
     parser.add_argument("--address", help="of the service; what it wrote in its data folder by default")
