@@ -1,31 +1,36 @@
 """How few evaluations each strategy needs, what the search itself costs, and what kills do to it.
 
-The races are long and kept: `python -m benchmarks.landscapes.races` runs what
-`benchmarks/data/search_curves.json.gz` lacks, on (a) a table of every neck of a narrowed fusion grid
-scored by a trained supernet (`benchmarks.landscapes.tabulate`) and (b) a synthetic space of known front
-(`benchmarks.landscapes.stacked`), five seeds each. This benchmark judges the stored curves, draws them,
-and measures everything else anew.
+Every strategy runs with five seeds on (a) a table of every neck of a part of the demo's space, scored by the
+trained demo supernet (`benchmarks.landscapes.tabulate` made it) and (b) a synthetic space of known front
+(`benchmarks.landscapes.stacked`). Then the overheads are measured, searches on Ray are killed twenty times,
+and a supernet that was searched before is asked about another device over HTTP. About 50 minutes on two
+cores; an interrupted run goes on where it stopped, in `.cache/benchmarks`.
 """
 
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks import form
 from benchmarks.form import Figure, Target
 from benchmarks.landscapes import races
+from benchmarks.landscapes.again import asked_again
 from benchmarks.landscapes.drawing import draw
 from benchmarks.landscapes.kills import suffer
 from benchmarks.landscapes.paces import (
+    busy_share,
     infeasible_s,
     overhead_ms,
     predicted_front_s,
     ray_added_ms,
     ray_speedup,
 )
+from benchmarks.landscapes.parts import Parts
 from benchmarks.landscapes.races import Curve
 
 SEEDS = races.SEEDS
@@ -34,37 +39,47 @@ BUDGET = 500
 """Evaluations after which `nsga2` sets the mark."""
 ABOVE = 30
 """Budgets from which on the default may never be worse than random draws."""
+SEARCHES, KILLS = 4, 5
+"""Searches that are killed, and how often each."""
 
 TARGETS = {
-    **{f"surrogate_median_{p}_{r}": Target("<=", 62) for p in ("table",) for r in ("wide", "tight")},
-    **{f"surrogate_worst_{p}_{r}": Target("<=", 125) for p in ("table",) for r in ("wide", "tight")},
+    **{f"surrogate_median_table_{reference}": Target("<=", 62) for reference in ("wide", "tight")},
+    **{f"surrogate_worst_table_{reference}": Target("<=", 125) for reference in ("wide", "tight")},
     "surrogate_over_random_table": Target(">=", 0.0),
-    "linas_speedup_table": Target(">=", 1.6),
+    "surrogate_over_random_synthetic": Target(">=", 0.0),
+    "linas_speedup_synthetic": Target(">=", 1.6),
     "overhead_nsga2_ms": Target("<=", 10.0),
     "overhead_surrogate_ms": Target("<=", 100.0),
+    "surrogate_busy_share": Target(">=", 0.95),
     "ray_speedup_of_two": Target(">=", 1.7),
     "ray_added_ms": Target("<=", 2.0),
+    "kills": Target(">=", SEARCHES * KILLS),
     "killed_searches_that_differ": Target("<=", 0),
-    "predicted_front_s": Target("<=", 5.0),
     "infeasible_s": Target("<=", 5.0),
+    "again_predicted_s": Target("<=", 5.0),
+    "again_verified_s": Target("<=", 60.0),
 }
 
 
 def measure(*, quick: bool) -> list[Figure]:
     """Return every figure; a quick run races one cheap pair and kills one search once."""
-    figures = [*_paces(quick=quick), *_kills(quick=quick)]
-    curves = [races.race("synthetic", name, 0) for name in ("random", "surrogate")] if quick else races.read()
-    if not quick:
-        draw(curves, PLOT)
-    return [*_races(curves, quick=quick), *figures]
+    if quick:
+        curves = [races.race("synthetic", name, 0) for name in ("random", "surrogate")]
+        with tempfile.TemporaryDirectory(prefix="parts-") as folder:
+            parts = Parts(Path(folder))
+            return [_over_random(curves, "synthetic"), *_paces(parts, quick=True), *_kills(parts, 1, 1)]
+    parts = Parts()
+    curves = races.every(parts)
+    races.write(curves)
+    draw(curves, PLOT)
+    paces = _paces(parts, quick=False)
+    return [*_races(curves), *paces, *_kills(parts, SEARCHES, KILLS), *_again(parts)]
 
 
-def _races(curves: Sequence[Curve], *, quick: bool) -> Iterator[Figure]:
+def _races(curves: Sequence[Curve]) -> Iterator[Figure]:
     for problem in dict.fromkeys(curve.problem for curve in curves):
         own = [curve for curve in curves if curve.problem == problem]
         yield _over_random(own, problem)
-        if quick:
-            continue
         for reference in ("wide", "tight"):
             mark = float(np.median([getattr(curve, reference)[BUDGET - 1] for curve in _of(own, "nsga2")]))
             for entrant in races.ENTRANTS:
@@ -100,51 +115,71 @@ def first(volumes: Sequence[float], mark: float) -> int:
 
 def _over_random(curves: Sequence[Curve], problem: str) -> Figure:
     """Return the least lead of the default over random draws, medians, at any budget above `ABOVE`."""
-    ours, draws = (
-        np.median([curve.wide[:125] for curve in _of(curves, name)], axis=0)
-        for name in ("surrogate", "random")
-    )
-    lead = float((ours - draws)[ABOVE:].min())
-    unit = "of the true hypervolume"
-    return Figure(f"surrogate_over_random_{problem}", lead, unit, detail="wide, budgets of 31 to 125")
+    leads = []
+    for reference in ("wide", "tight"):
+        ours, draws = (
+            np.median([getattr(curve, reference)[:140] for curve in _of(curves, name)], axis=0)
+            for name in ("surrogate", "random")
+        )
+        leads.append(float((ours - draws)[ABOVE:].min()))
+    detail = f"budgets of 31 to 140; wide {leads[0]:.3f}, tight {leads[1]:.3f}"
+    return Figure(f"surrogate_over_random_{problem}", min(leads), "of the true hypervolume", detail=detail)
 
 
 def _linas(curves: Sequence[Curve], problem: str) -> Figure:
-    """Return how many times fewer evaluations LINAS needs for what NSGA-II has after `BUDGET`; 0 where the
-    median seed never gets there.
-    """
-    mark = float(np.median([curve.wide[BUDGET - 1] for curve in _of(curves, "nsga2")]))
+    """Return how many times fewer evaluations LINAS needs for what DyNAS-T's NSGA-II has after `BUDGET`."""
+    mark = float(np.median([curve.wide[BUDGET - 1] for curve in _of(curves, "nsga2_published")]))
     runs = [curve.wide for curve in _of(curves, "linas")]
-    needed = [float(first(run, mark)) if run[-1] >= mark else np.inf for run in runs]
-    detail = f"published 1.6 to 2.1; wide; seeds need {needed}, inf: more than they were given"
+    needed = [first(run, mark) for run in runs]
+    ours = [first(curve.wide, mark) for curve in _of(curves, "nsga2")]
+    detail = f"published 1.6 to 2.1; wide, mark {mark:.3f}; seeds need {needed}; our nsga2 needs {ours}"
     return Figure(f"linas_speedup_{problem}", BUDGET / float(np.median(needed)), "times", detail=detail)
 
 
-def _paces(*, quick: bool) -> Iterator[Figure]:
-    count = 400 if quick else 2000
-    yield Figure("overhead_nsga2_ms", overhead_ms("nsga2", count), "ms", detail=f"CPU, {count} evaluations")
-    count = 60 if quick else 200
-    yield Figure(
-        "overhead_surrogate_ms", overhead_ms("surrogate", count), "ms", detail=f"CPU, {count} evaluations"
-    )
-    yield Figure("infeasible_s", infeasible_s(), "s", detail="full fusion grid, MACs below the smallest")
-    detail = "300 archived, another device; without the service"
-    yield Figure("predicted_front_s", predicted_front_s(), "s", detail=detail)
-    speedup = ray_speedup(40 if quick else 200)
-    yield Figure("ray_speedup_of_two", speedup, "times", detail="two actors over one, 20 ms of work each")
-    count = 500 if quick else 5000
-    yield Figure("ray_added_ms", ray_added_ms(count), "ms", detail=f"{count} of 1 ms on one actor")
+def _paces(parts: Parts, *, quick: bool) -> Iterator[Figure]:
+    many, few, shared = (400, 60, 40) if quick else (2000, 200, 200)
+    calls = 500 if quick else 5000
+    measured: Mapping[str, tuple[Callable[[], float], str, str]] = {
+        "overhead_nsga2_ms": (lambda: overhead_ms("nsga2", many), "ms", f"CPU, {many} evaluations"),
+        "overhead_surrogate_ms": (lambda: overhead_ms("surrogate", few), "ms", f"CPU, {few} evaluations"),
+        "infeasible_s": (infeasible_s, "s", "full fusion grid, MACs below the smallest"),
+        "predicted_front_s": (predicted_front_s, "s", "300 archived, another device; the search alone"),
+        "surrogate_busy_share": (lambda: busy_share(few), "1", "of two workers' time, 0.25 s an evaluation"),
+        "ray_speedup_of_two": (
+            lambda: ray_speedup(shared),
+            "times",
+            "two actors over one, 20 ms of work each",
+        ),
+        "ray_added_ms": (lambda: ray_added_ms(calls), "ms", f"{calls} of 1 ms on one actor"),
+    }
+    for name, (take, unit, detail) in measured.items():
+        yield Figure(
+            name, parts.once(name, take, model="nsga2" not in name and "ray" not in name), unit, detail=detail
+        )
 
 
-def _kills(*, quick: bool) -> Iterator[Figure]:
-    searches, each = (1, 1) if quick else (4, 5)
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="kills-") as folder:
-        damages = [suffer(Path(folder), each, seed) for seed in range(searches)]
-    kills = {name: sum(damage.kills[name] for damage in damages) for name in damages[0].kills}
-    bad = [d for d in damages if d.lost or d.doubled or not d.same_front]
-    detail = f"{kills} over {searches} searches of 120 evaluations, {time.monotonic() - began:.0f} s"
+def _kills(parts: Parts, searches: int, each: int) -> Iterator[Figure]:
+    damages: list[dict[str, Any]] = []
+    for seed in range(searches):
+        with tempfile.TemporaryDirectory(prefix="kills-") as folder:
+            root = Path(folder)
+            take = partial(suffer, root, each, seed)
+            damages.append(parts.once(f"kills_{seed}", lambda: asdict(take()), model=False))  # noqa: B023
+    kills = {name: sum(damage["kills"][name] for damage in damages) for name in damages[0]["kills"]}
+    bad = [d for d in damages if d["lost"] or d["doubled"] or not d["same_front"]]
+    detail = f"{kills} in {searches} searches of 120 evaluations"
+    yield Figure("kills", float(sum(kills.values())), "processes", detail=detail)
+    lost, doubled = (sum(damage[name] for damage in damages) for name in ("lost", "doubled"))
+    detail = f"{lost} evaluations lost, {doubled} twice, {sum(d['seconds'] for d in damages):.0f} s"
     yield Figure("killed_searches_that_differ", float(len(bad)), "searches", detail=detail)
+
+
+def _again(parts: Parts) -> Iterator[Figure]:
+    found = parts.once("again", lambda: asdict(asked_again()))
+    detail = f"from the POST, over HTTP; {found['archived']} archived, {found['guessed']} members predicted"
+    yield Figure("again_predicted_s", found["predicted_s"], "s", detail=detail)
+    detail = f"{found['evaluated']} evaluated, {found['members']} on the front measured on the device"
+    yield Figure("again_verified_s", found["verified_s"], "s", detail=detail)
 
 
 if __name__ == "__main__":

@@ -6,18 +6,24 @@ python -m benchmarks.landscapes.interrupted FILE EVALUATIONS
 import json
 import os
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.landscapes.stacked import Scorer, Stacked, Truth, problem
+from evaluators.score import Score
 from search.budget import Budget
 from search.evaluation import Evaluation
-from search.execution import Executor
+from search.execution import Evaluator, Executor
 from search.executors.ray import RayExecutor
 from search.loop import search
 from search.problem import Problem
+from search_space.architecture import Architecture
 
 SPACE = Stacked({3: 16})
 WORKERS = 2
+SECONDS = 0.05
+"""An evaluation takes so long on Ray, so that kills meet it at work."""
 
 
 def question() -> Problem:
@@ -28,6 +34,23 @@ def question() -> Problem:
 def scorer() -> Scorer:
     """Return the factory of evaluators."""
     return Scorer(Truth(0), SPACE)
+
+
+@dataclass(frozen=True)
+class Slow:
+    """A factory of evaluators that take their time."""
+
+    scorer: Scorer
+    seconds: float = SECONDS
+
+    def __call__(self) -> Evaluator:
+        """Return the evaluator."""
+        return self.score
+
+    def score(self, architecture: Architecture) -> tuple[Score, ...]:
+        """Return the invented accuracy after a while."""
+        time.sleep(self.seconds)
+        return self.scorer.score(architecture)
 
 
 def stored(path: Path) -> list[Evaluation]:
@@ -52,5 +75,5 @@ def go_on(path: Path, evaluations: int, executor: Executor) -> None:
 
 
 if __name__ == "__main__":
-    with RayExecutor(scorer(), workers=WORKERS) as cluster:
+    with RayExecutor(Slow(scorer()), workers=WORKERS) as cluster:
         go_on(Path(sys.argv[1]), int(sys.argv[2]), cluster)

@@ -30,17 +30,19 @@ class Damage:
         lost: architectures of the calm search that are missing.
         doubled: evaluations stored more than once.
         same_front: whether the front is the same.
+        seconds: how long it took.
     """
 
     kills: dict[str, int]
     lost: int
     doubled: int
     same_front: bool
+    seconds: float
 
 
 def suffer(folder: Path, kills: int, seed: int) -> Damage:
     """Run the search to its end under that many kills at random moments, and compare it with a calm one."""
-    rng = np.random.default_rng(seed)
+    rng, began = np.random.default_rng(seed), time.monotonic()
     path, calm = folder / f"killed_{seed}.jsonl", folder / "calm.jsonl"
     with LocalExecutor(scorer()) as executor:
         go_on(calm, EVALUATIONS, executor)
@@ -50,11 +52,11 @@ def suffer(folder: Path, kills: int, seed: int) -> Damage:
     for moment in moments:
         process = _reached(path, moment, process)
         target = TARGETS[int(rng.integers(len(TARGETS)))]
-        if _kill(process.pid, target, rng):
-            done[target] += 1
+        process = _struck(path, process, target, rng)
+        done[target] += 1
     while process.wait(DEADLINE_S) != 0:
         process = _start(path)
-    return _compared(path, calm, done)
+    return _compared(path, calm, done, time.monotonic() - began)
 
 
 def _start(path: Path) -> "subprocess.Popen[bytes]":
@@ -74,6 +76,20 @@ def _reached(path: Path, moment: int, process: "subprocess.Popen[bytes]") -> "su
         if time.monotonic() > until:
             raise TimeoutError(f"the search stands still before evaluation {moment}")
         time.sleep(0.005)
+    return process
+
+
+def _struck(
+    path: Path, process: "subprocess.Popen[bytes]", target: str, rng: np.random.Generator
+) -> "subprocess.Popen[bytes]":
+    """Kill one process of that kind, waiting for it where the search has only just begun again."""
+    until = time.monotonic() + DEADLINE_S
+    while not _kill(process.pid, target, rng):
+        if process.poll() is not None:
+            process = _start(path)
+        if time.monotonic() > until:
+            raise TimeoutError(f"no {target} came up")
+        time.sleep(0.02)
     return process
 
 
@@ -108,7 +124,7 @@ def _family(root: int) -> Iterator[tuple[int, str]]:
             continue
 
 
-def _compared(path: Path, calm: Path, done: dict[str, int]) -> Damage:
+def _compared(path: Path, calm: Path, done: dict[str, int], seconds: float) -> Damage:
     after, before = stored(path), stored(calm)
     keys = [entry.key for entry in after]
     fronts = [[entry.key for entry in ParetoFront.of(question(), found).members] for found in (after, before)]
@@ -117,4 +133,5 @@ def _compared(path: Path, calm: Path, done: dict[str, int]) -> Damage:
         lost=len({entry.key for entry in before} - set(keys)),
         doubled=len(keys) - len(set(keys)),
         same_front=fronts[0] == fronts[1],
+        seconds=seconds,
     )

@@ -113,6 +113,37 @@ def working(seconds: float) -> Evaluator:
     return score
 
 
+def resting(seconds: float) -> Evaluator:
+    """Return an evaluator that takes its time and no core."""
+
+    def score(architecture: Architecture) -> tuple[Score, ...]:
+        time.sleep(seconds)
+        return accuracy(architecture)
+
+    return score
+
+
+class Resting:
+    """A factory of evaluators that take their time and no core."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def __call__(self) -> Evaluator:
+        """Return the evaluator."""
+        return resting(self.seconds)
+
+
+def busy_share(evaluations: int) -> float:
+    """Return the part of two workers' time that they evaluate, from the first answer of a search on."""
+    with RayExecutor(Resting(0.25), workers=2) as executor:
+        run = search(question(), "surrogate", executor, Budget(evaluations=evaluations))
+        next(run)
+        began = time.monotonic()
+        worked = sum(entry.seconds for entry in run)
+        return worked / (executor.workers * (time.monotonic() - began))
+
+
 class Working:
     """A factory of busy evaluators."""
 

@@ -1,21 +1,22 @@
-"""Race every strategy on both problems, five seeds, and keep the curves.
+"""Every strategy on both problems, five seeds: the hypervolume after each evaluation.
 
-    python -m benchmarks.landscapes.races --workers 2
-
-What was run already is kept; delete the file to race again. A curve is the hypervolume after each
-evaluation as a part of the true front's, for a wide and for a tight reference point.
+A curve is the hypervolume as a part of the true front's, for a wide and for a tight reference point.
 """
 
-import argparse
 import gzip
 import json
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
+from zlib import crc32
 
+from benchmarks.landscapes.parts import Parts
+from benchmarks.landscapes.published import evolved
 from benchmarks.landscapes.stacked import Scorer, Stacked, Truth
 from benchmarks.landscapes.stacked import problem as stacked_problem
 from benchmarks.landscapes.table import Table
@@ -23,10 +24,10 @@ from search.budget import Budget
 from search.evaluation import Evaluation
 from search.execution import Factory
 from search.executors.local import LocalExecutor
+from search.history import cost_table
 from search.loop import search
-from search.pareto import Points, hypervolume
+from search.pareto import Points, hypervolume, trace
 from search.problem import Problem
-from search.result import hypervolumes
 from search.strategy import load
 
 CURVES = Path(__file__).parents[1] / "data" / "search_curves.json.gz"
@@ -44,12 +45,14 @@ class Entrant:
         evaluations: how far it runs.
         aims: the reference points it is told; others are judged by both after one run.
         designed: whether it begins with the default strategy's initial design.
+        published: whether it is DyNAS-T's NSGA-II of 50 rather than ours.
     """
 
     strategy: str
     evaluations: int
     aims: tuple[str, ...] = ("wide",)
     designed: bool = False
+    published: bool = False
 
 
 ENTRANTS = {
@@ -57,8 +60,9 @@ ENTRANTS = {
     "nsga2": Entrant("nsga2", 500),
     "nsga2_designed": Entrant("nsga2", 500, designed=True),
     "evolution": Entrant("evolution", 500),
+    "nsga2_published": Entrant("nsga2", 500, published=True),
     "surrogate": Entrant("surrogate", 140, aims=("wide", "tight")),
-    "linas": Entrant("linas", 300),
+    "linas": Entrant("linas", 400),
     "tpe": Entrant("tpe", 160),
     "netadapt": Entrant("netadapt", 300),
     "reinforce": Entrant("reinforce", 500),
@@ -83,8 +87,6 @@ class Course(Protocol):
     front: Points
     wide: Reference
     tight: Reference
-    sign: float
-    """Of the first objective's cost: -1 where it is to be large."""
 
     def problem(self, seed: int, reference: Reference) -> Problem: ...
 
@@ -94,7 +96,6 @@ class SyntheticCourse:
 
     wide: Reference = (0.2, 4e6)
     tight: Reference = (0.45, 1.2e6)
-    sign = -1.0
 
     def __init__(self) -> None:
         self.space, truth = Stacked({3: 16}), Truth(0)
@@ -108,8 +109,6 @@ class SyntheticCourse:
 
 class TableCourse:
     """The table of scored necks."""
-
-    sign = 1.0
 
     def __init__(self) -> None:
         self._table = Table.read()
@@ -132,36 +131,33 @@ def course(name: str) -> Course:
 def race(problem: str, entrant: str, seed: int) -> Curve:
     """Run one entrant with one seed."""
     ground, runner = course(problem), ENTRANTS[entrant]
-    told = {aim: _run(ground, runner, seed, getattr(ground, aim)) for aim in runner.aims}
+    told = {aim: _costs(ground, runner, seed, getattr(ground, aim)) for aim in runner.aims}
     parts = {}
     for aim in ("wide", "tight"):
         reference: Reference = getattr(ground, aim)
-        whole = hypervolume(ground.front, (ground.sign * reference[0], reference[1]))
-        volumes = hypervolumes(told.get(aim, told["wide"]), ground.problem(seed, reference))
+        corner = (-reference[0], reference[1])
+        whole = hypervolume(ground.front, corner)
+        volumes = trace(told.get(aim, told["wide"]), corner)
         parts[aim] = tuple(round(volume / whole, 5) for volume in volumes)
     return Curve(problem, entrant, seed, parts["wide"], parts["tight"])
 
 
-def _run(ground: Course, runner: Entrant, seed: int, reference: Reference) -> list[Evaluation]:
+def _costs(ground: Course, runner: Entrant, seed: int, reference: Reference) -> Points:
+    """Return the objectives (N, 2) of each evaluation in order."""
     problem = ground.problem(seed, reference)
-    with LocalExecutor(ground.factory) as executor:
+    if runner.published:
+        return evolved(problem, ground.factory(), runner.evaluations, seed)
+    return cost_table(_run(ground.factory, problem, runner), problem)
+
+
+def _run(factory: Factory, problem: Problem, runner: Entrant) -> list[Evaluation]:
+    with LocalExecutor(factory) as executor:
         history: list[Evaluation] = []
         if runner.designed:
             history = list(search(problem, "surrogate", executor, Budget(evaluations=12)))
-            history = [Evaluation(**{**vars(entry), "generation": 0}) for entry in history]
+            history = [replace(entry, generation=0) for entry in history]
         budget = Budget(evaluations=runner.evaluations)
         return history + list(search(problem, load(runner.strategy), executor, budget, history))
-
-
-def read(path: Path = CURVES) -> list[Curve]:
-    """Return the stored curves; none where there is no file."""
-    if not path.exists():
-        return []
-    records: list[dict[str, Any]] = json.loads(gzip.decompress(path.read_bytes()))["curves"]
-    return [
-        Curve(**{**record, "wide": tuple(record["wide"]), "tight": tuple(record["tight"])})
-        for record in records
-    ]
 
 
 def write(curves: Sequence[Curve], path: Path = CURVES) -> None:
@@ -172,29 +168,27 @@ def write(curves: Sequence[Curve], path: Path = CURVES) -> None:
     path.write_bytes(gzip.compress(json.dumps(content, separators=(",", ":")).encode(), mtime=0))
 
 
-def missing(problems: Sequence[str], curves: Sequence[Curve]) -> Iterator[tuple[str, str, int]]:
-    """Yield each run that `curves` lack, the cheap entrants first."""
-    done = {(curve.problem, curve.entrant, curve.seed) for curve in curves}
-    for problem in problems:
-        for entrant in ENTRANTS:
-            yield from ((problem, entrant, seed) for seed in SEEDS if (problem, entrant, seed) not in done)
-
-
-def main() -> None:
-    """Read the command line and race what is missing."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("problems", nargs="*", default=PROBLEMS)
-    parser.add_argument("--workers", type=int, default=2)
-    options = parser.parse_args()
-    curves = read()
-    with ProcessPoolExecutor(options.workers) as pool:
-        waiting = [pool.submit(race, *run) for run in missing(options.problems, curves)]
+def every(parts: Parts, problems: Sequence[str] = PROBLEMS, seeds: Sequence[int] = SEEDS) -> list[Curve]:
+    """Return the curves of every entrant on every problem, run on all free cores; parts are kept."""
+    runs = list(product(problems, ENTRANTS, seeds))
+    missing = [run for run in runs if not parts.has(_name(*run), model=_models(run[1]))]
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        waiting = {pool.submit(race, *run): run for run in missing}
         for ended in as_completed(waiting):
-            curve = ended.result()
-            curves.append(curve)
-            write(curves)
-            print(curve.problem, curve.entrant, curve.seed, curve.wide[-1], curve.tight[-1], flush=True)
+            run = waiting[ended]
+            parts.keep(_name(*run), asdict(ended.result()), model=_models(run[1]))
+    return [_curve(parts.get(_name(*run), model=_models(run[1]))) for run in runs]
 
 
-if __name__ == "__main__":
-    main()
+def _models(entrant: str) -> bool:
+    """Return whether the default strategy's model decides anything in an entrant's run."""
+    return ENTRANTS[entrant].strategy == "surrogate" or ENTRANTS[entrant].designed
+
+
+def _name(problem: str, entrant: str, seed: int) -> str:
+    state = f"{crc32(course(problem).front.tobytes()):08x}_" if problem == "table" else ""
+    return f"race_{problem}_{state}{entrant}_{seed}"
+
+
+def _curve(record: dict[str, Any]) -> Curve:
+    return Curve(**{**record, "wide": tuple(record["wide"]), "tight": tuple(record["tight"])})

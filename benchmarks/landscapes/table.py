@@ -1,4 +1,4 @@
-"""Every neck of a narrowed fusion grid, scored once by the weights of a trained supernet.
+"""Every neck of a part of the demo's space, scored once by the weights of the trained demo supernet.
 
 `python -m benchmarks.landscapes.tabulate` made the file and says how.
 """
@@ -13,69 +13,83 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.score import Score
+from search.evaluation import Genotype
 from search.execution import Evaluator
 from search.objectives import Objective
+from search.pareto import front
 from search.problem import Problem
 from search.strategies.exhaustive import everything
 from search_space.architecture import Architecture
 from search_space.space import Space
 
-DATA = Path(__file__).parents[1] / "data" / "fusion_grid_digits.json.gz"
+DATA = Path(__file__).parents[1] / "data" / "demo_necks.json.gz"
 IMAGE = (128, 128)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """The stored scores of every neck of a space.
 
     Attributes:
         space: the narrowed grid.
-        losses: on validation images by inherited weights, by key.
-        costs: MACs by key.
+        keys: of each canonical genotype.
+        columns: AP, loss, MACs, parameters and predicted latency by name, as (N,) in the order of `keys`.
     """
 
     space: Space
-    losses: dict[str, float]
-    costs: dict[str, float]
+    keys: dict[Genotype, str]
+    columns: dict[str, NDArray[np.float64]]
 
     @staticmethod
     def read(path: Path = DATA) -> "Table":
         """Return the stored table."""
         content = json.loads(gzip.decompress(path.read_bytes()))
         space = Space.load(content["space"])
-        graphs = [space.architecture(genotype) for genotype in everything(space)]
-        column = content["columns"].index("val_loss")
-        losses = {graph.key: float(row[column]) for graph, row in zip(graphs, content["rows"], strict=True)}
-        return Table(space, losses, {graph.key: float(graph.macs(IMAGE)) for graph in graphs})
+        keys = {genotype: space.architecture(genotype).key for genotype in everything(space)}
+        rows = np.array(content["rows"], dtype=np.float64)
+        assert len(rows) == len(keys) == len(set(keys.values())), f"{len(rows)} rows, {len(keys)} necks"
+        return Table(space, keys, dict(zip(content["columns"], rows.T, strict=True)))
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The row of each key."""
+        return {key: row for row, key in enumerate(self.keys.values())}
 
     @cached_property
     def points(self) -> NDArray[np.float64]:
-        """(loss, MACs) of every neck (N, 2)."""
-        return np.array([(value, self.costs[key]) for key, value in self.losses.items()])
+        """(-AP, MACs) of every neck (N, 2)."""
+        return np.column_stack([-self.columns["ap"], self.columns["macs"]])
 
     def problem(self, *, seed: int, reference: tuple[float, float]) -> Problem:
-        """Return the search for a low loss and few MACs."""
+        """Return the search for a high AP and few MACs."""
         return Problem(
             self.space,
-            (Objective("val_loss"), Objective("macs")),
+            (Objective("ap"), Objective("macs")),
             seed=seed,
             cheap=self.cheap,
             reference=reference,
+            shortcut=lambda genotype: (self.keys[genotype], self._macs(self.keys[genotype])),
         )
 
     def cheap(self, architecture: Architecture) -> tuple[Score, ...]:
         """Return the MACs of a neck."""
-        return (Score("macs", self.costs[architecture.key], "MACs", "counted"),)
+        return self._macs(architecture.key)
+
+    def _macs(self, key: str) -> tuple[Score, ...]:
+        return (Score("macs", float(self.columns["macs"][self.places[key]]), "MACs", "counted"),)
 
     def __call__(self) -> Evaluator:
-        """Return the evaluator, which looks the loss up."""
-        return lambda graph: (Score("val_loss", self.losses[graph.key], "1", "inherited"),)
+        """Return the evaluator, which looks the AP up."""
+        ap = self.columns["ap"]
+        return lambda graph: (Score("ap", float(ap[self.places[graph.key]]), "1", "inherited"),)
 
     def references(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Return a wide reference point, behind nearly everything, and a tight one around the front's
-        middle.
+        """Return a wide reference point, behind nearly all, and a tight one, behind the middle third of
+        the front.
         """
-        losses, macs = self.points.T
-        wide = (float(np.quantile(losses, 0.98)), float(macs.max() * 1.02))
-        tight = (float(np.quantile(losses, 0.25)), float(np.quantile(macs, 0.35)))
-        return wide, tight
+        ap, macs = self.columns["ap"], self.columns["macs"]
+        wide = (float(np.quantile(ap, 0.02)), float(macs.max() * 1.02))
+        best = self.points[front(self.points)]
+        best = best[np.argsort(best[:, 1])]
+        low, high = best[len(best) // 3], best[2 * len(best) // 3]
+        return wide, (float(-low[0]), float(high[1]))

@@ -1,17 +1,23 @@
 """The problems that strategies race on: their truths are what they are said to be."""
 
+import gzip
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.landscapes.races import Curve, read, write
+from benchmarks.landscapes.parts import Parts
+from benchmarks.landscapes.published import evolved
+from benchmarks.landscapes.races import Curve, write
 from benchmarks.landscapes.stacked import IMAGE, WIDTHS, Choice, Scorer, Stacked, Truth, stage_macs
+from benchmarks.landscapes.stacked import problem as stacked_problem
+from benchmarks.landscapes.table import IMAGE as TABLE_IMAGE
 from benchmarks.landscapes.table import Table
 from benchmarks.search import first
 from search.history import members
-from search.pareto import front
+from search.pareto import front, trace
 from search.strategies.exhaustive import everything
 
 SPACE = Stacked({3: 16})
@@ -62,20 +68,49 @@ def test_no_draw_is_ahead_of_the_true_front(rng: np.random.Generator) -> None:
 
 def test_the_stored_table_holds_every_neck_of_its_space() -> None:
     table = Table.read()
-    assert len(table.losses) == table.space.size() == len(everything(table.space)) >= 2500
+    assert len(table.points) == table.space.size() == len(everything(table.space)) >= 3000
+    assert np.all((table.columns["ap"] >= 0) & (table.columns["ap"] <= 1))
+    genotype = table.space.largest()
+    graph = table.space.architecture(genotype)
+    row = table.places[graph.key]
+    assert table.columns["macs"][row] == graph.macs(TABLE_IMAGE)
+    assert table.columns["parameters"][row] == graph.parameters()
+    assert table()(graph)[0].value == table.columns["ap"][row]
     wide, tight = table.references()
     problem = table.problem(seed=0, reference=wide)
     assert members([], problem) == []
-    for corner in (wide, tight):
-        assert np.all(table.points < corner, axis=1).any()
+    for ap, macs in (wide, tight):
+        assert np.all(table.points < (-ap, macs), axis=1).any()
 
 
-def test_curves_survive_their_file(tmp_path: Path) -> None:
+def test_curves_are_written_once_for_all_readers(tmp_path: Path) -> None:
     path = tmp_path / "curves.json.gz"
     curve = Curve("synthetic", "random", 0, (0.1, 0.2), (0.0, 0.1))
-    assert read(path) == []
     write([curve], path)
-    assert read(path) == [curve]
+    first_bytes = path.read_bytes()
+    write([curve], path)
+    assert path.read_bytes() == first_bytes
+    record = json.loads(gzip.decompress(first_bytes))["curves"][0]
+    assert record["entrant"] == "random" and record["wide"] == [0.1, 0.2]
+
+
+def test_a_measured_part_is_kept_until_the_code_changes(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "a.py").write_text("one")
+    parts = Parts(tmp_path / "work", [code])
+    assert parts.once("figure", lambda: {"value": 1}) == {"value": 1}
+    assert Parts(tmp_path / "work", [code]).once("figure", lambda: {"value": 2}) == {"value": 1}
+    (code / "a.py").write_text("two")
+    assert Parts(tmp_path / "work", [code]).once("figure", lambda: {"value": 2}) == {"value": 2}
+
+
+def test_the_published_nsga2_evaluates_as_often_as_asked_and_improves() -> None:
+    problem = stacked_problem(SPACE, seed=0, reference=(0.2, 4e6))
+    costs = evolved(problem, Scorer(Truth(0), SPACE)(), 200, seed=0)
+    assert costs.shape == (200, 2)
+    volumes = list(trace(costs, (-0.2, 4e6)))
+    assert volumes[-1] > volumes[49] > 0
 
 
 def test_the_mark_is_reached_or_missed_by_one() -> None:

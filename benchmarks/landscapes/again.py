@@ -1,0 +1,85 @@
+"""Ask a supernet that was searched before about another device, over HTTP, and time the answers.
+
+A service is started, a supernet of the demo's space trained briefly (how well it detects does not change how
+long anything takes), 300 of its necks are scored by draws, and a device is calibrated. What is timed
+comes after: a search for that device that begins from the archive.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.client import Client
+from service.client_records import Event
+from service.demo.process import running
+from service.demo.run import RULE_OPTIONS, SPACE
+
+ARCHIVED, REFINED = 300, 16
+STEPS = 40
+DEVICE = {"kind": "onnxruntime_cpu", "threads": 1}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How soon a supernet answered again.
+
+    Attributes:
+        predicted_s: from the request to the event with the predicted front, read by the client.
+        verified_s: from the request to the search's end, its front measured on the device.
+        archived, guessed, evaluated, members: evaluations adopted, necks predicted to be on the front,
+            necks evaluated anew, and members of the final front.
+    """
+
+    predicted_s: float
+    verified_s: float
+    archived: int
+    guessed: int
+    evaluated: int
+    members: int
+
+
+def asked_again() -> Answers:
+    """Return how soon a service with a searched supernet answers for another device."""
+    with tempfile.TemporaryDirectory(prefix="again-") as folder, running(Path(folder)) as (_, client):
+        supernet = _searched(client)
+        return _timed(client, supernet)
+
+
+def _searched(client: Client) -> str:
+    """Return a supernet with `ARCHIVED` scored necks, and have the device calibrated for it."""
+    dataset = client.wait(client.make_digits())
+    spec: dict[str, Any] = {"steps": STEPS, "space": SPACE, "rule_options": RULE_OPTIONS}
+    supernet = client.wait(client.train(dataset.id, **spec))
+    plain: dict[str, Any] = {"baselines": [], "strategy": "random"}
+    client.wait(client.search(supernet.id, budget={"evaluations": ARCHIVED - 1}, **plain))
+    calibrating = {"devices": [DEVICE], "objectives": ["ap", "latency_ms"], "budget": {"evaluations": 1}}
+    client.wait(client.search(supernet.id, **plain, **calibrating))
+    return str(supernet.id)
+
+
+def _timed(client: Client, supernet: str) -> Answers:
+    began = time.monotonic()
+    search = client.search(
+        supernet,
+        devices=[DEVICE],
+        objectives=["ap", "latency_ms"],
+        budget={"evaluations": REFINED},
+        baselines=[],
+        archive=True,
+    )
+    events = client.events(search.id)
+    adopted, _ = _next(events, "archive", began)
+    guessed, predicted_s = _next(events, "predicted_front", began)
+    client.wait(search)
+    verified_s = time.monotonic() - began
+    members = len(client.pareto(search.id).points)
+    return Answers(predicted_s, verified_s, adopted["adopted"], len(guessed["points"]), REFINED, members)
+
+
+def _next(events: Iterator[Event], kind: str, began: float) -> tuple[Mapping[str, Any], float]:
+    """Return the payload of the next event of a kind and the seconds since `began`."""
+    found = next(event for event in events if event.kind == kind)
+    return found.payload, time.monotonic() - began
