@@ -69,13 +69,16 @@ def no_image(folder: Path, _: dict[str, Any]) -> None:
 
 
 FAULTS: dict[str, tuple[Spoil, tuple[str, ...]]] = {
-    "broken JSON": (broken_json, ("annotations.json",)),
-    "annotation without an image": (orphan, ("annotations.json", "annotation 5", "99")),
+    "broken JSON": (broken_json, ("annotations.json", "line 1, column 2", "export the annotations again")),
+    "annotation without an image": (
+        orphan,
+        ("annotations.json", "annotation 5", "99", "delete the annotation"),
+    ),
     "unreadable image": (broken_image, ("a.png", "image 1", "replace the file")),
-    "missing image": (no_image, ("a.png", "image 1")),
-    "box outside": (box(40, 40, 9, 9), ("annotations.json", "annotation 5")),
-    "box without area": (box(1, 1, 0, 9), ("annotations.json", "annotation 5")),
-    "no annotations": (unlabelled, ("annotations.json", "no annotations")),
+    "missing image": (no_image, ("a.png", "image 1", "add it or delete its record")),
+    "box outside": (box(40, 40, 9, 9), ("annotations.json", "annotation 5", "clip the box")),
+    "box without area": (box(1, 1, 0, 9), ("annotations.json", "annotation 5", "redraw its box")),
+    "no annotations": (unlabelled, ("annotations.json", "no annotations", "label at least one")),
 }
 
 
