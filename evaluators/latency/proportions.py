@@ -14,22 +14,23 @@ Proportion = tuple[float, float, float]
 """Of a MAC, of a byte, of one kernel, each in units of the most ordinary class."""
 
 ORDINARY: Proportion = (1.0, 1.0, 1.0)
-_POOL: Proportion = (32.0, 1.0, 4.0)
 _TORCH: Mapping[str, Proportion] = {
-    "conv_dense": (1.0, 2.0, 8.0),
-    "conv_pointwise": (1.0, 2.0, 8.0),
-    "conv_depthwise": (2.0, 2.0, 8.0),
-    "conv_grouped": (8.0, 2.0, 8.0),
-    "conv_dense_gemm": (1.0, 1.0, 2.0),
-    "conv_pointwise_gemm": (1.0, 0.5, 1.0),
+    "conv_dense": (1.0, 1.0, 16.0),
+    "conv_pointwise": (1.0, 1.0, 16.0),
+    "conv_depthwise": (2.0, 2.0, 16.0),
+    "conv_grouped": (8.0, 2.0, 16.0),
+    "conv_dense_gemm": (1.0, 1.0, 4.0),
+    "conv_pointwise_gemm": (1.0, 0.125, 2.0),
     "resize_nearest": (1.0, 4.0, 4.0),
     "resize_bilinear": (1.0, 4.0, 4.0),
-    "max_pool": _POOL,
-    "avg_pool": _POOL,
+    "max_pool": (128.0, 4.0, 8.0),
+    "avg_pool": (128.0, 4.0, 8.0),
     "adaptive_pool_max": (1.0, 8.0, 8.0),
     "adaptive_pool_avg": (1.0, 8.0, 8.0),
-    "global_pool": (1.0, 2.0, 2.0),
-    "act_smooth": (1.0, 2.0, 1.0),
+    "global_pool": (1.0, 1.0, 2.0),
+    "norm": (1.0, 1.0, 2.0),
+    "concat": (1.0, 1.0, 2.0),
+    "scale": (1.0, 1.0, 2.0),
 }
 _ONNXRUNTIME: Mapping[str, Proportion] = {
     "conv_grouped_plain": (8.0, 1.0, 1.0),

@@ -63,5 +63,5 @@ def test_a_pooling_looks_at_every_pixel_of_its_windows() -> None:
 
 def test_proportions_are_powers_of_two_and_ordinary_by_default() -> None:
     assert proportion("torch", "add") == proportion("onnxruntime", "conv_dense") == ORDINARY
-    assert proportions("torch", ["max_pool", "add"]).tolist() == [[32, 1, 4], [1, 1, 1]]
+    assert proportions("torch", ["max_pool", "add"]).tolist() == [[128, 4, 8], [1, 1, 1]]
     assert proportions("torch", []).shape == (0, 3)
