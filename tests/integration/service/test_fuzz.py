@@ -1,13 +1,14 @@
 """The API against its own description: generated requests, good and bad, alone and in linked sequences.
 
-The short form runs with the other tests. `NECKLINE_FUZZ_EXAMPLES=300` makes about 10,000 cases of it.
+The short form runs with the other tests, the long one, of more than 10,000 cases, with the faults.
 """
 
 from __future__ import annotations
 
-import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -26,14 +27,31 @@ from service.wiring import open_store
 from .conftest import issue
 from .scenes import add, end, make_artifact, make_search
 
-EXAMPLES = int(os.environ.get("NECKLINE_FUZZ_EXAMPLES", "6"))
-QUICK = hypothesis.settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+SHORT, LONG = 6, 200
+"""Examples of each operation."""
+EXAMPLES = [SHORT, pytest.param(LONG, marks=[pytest.mark.chaos, pytest.mark.timeout(3600)])]
+TALLY: Counter[str] = Counter()
+
+
+def settings_of(examples: int, **more: Any) -> hypothesis.settings:
+    return hypothesis.settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        **more,
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tally(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Say at the end how many cases there were, by the status of their answers."""
+    TALLY.clear()
+    yield
+    found = ", ".join(f"{count} x {status}" for status, count in sorted(TALLY.items()))
+    with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
+        print(f"\n{TALLY.total()} cases: {found}")
 
 
 @pytest.fixture(scope="module")
@@ -88,36 +106,35 @@ def checks() -> list[object]:
     return CHECKS.get_by_names([*names, "response_schema_conformance", "response_headers_conformance"])
 
 
+@pytest.mark.parametrize("examples", EXAMPLES)
 @pytest.mark.parametrize("operation", operations())
 def test_every_answer_is_described(
-    api: schemathesis.BaseSchema, fuzzed: tuple[Store, str], operation: str
+    api: schemathesis.BaseSchema, fuzzed: tuple[Store, str], operation: str, examples: int
 ) -> None:
     headers = {"Authorization": f"Bearer {fuzzed[1]}", "Host": "localhost"}
     target = api.find_operation_by_id(operation)
 
-    @QUICK
+    @settings_of(examples)
     @hypothesis.given(case=target.as_strategy())
     def call(case: schemathesis.Case) -> None:
-        case.call_and_validate(headers=headers, checks=checks())
+        answer = case.call_and_validate(headers=headers, checks=checks())
+        TALLY[str(answer.status_code)] += 1
 
     call()
 
 
-def test_linked_sequences_are_described_too(api: schemathesis.BaseSchema, fuzzed: tuple[Store, str]) -> None:
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_linked_sequences_are_described_too(
+    api: schemathesis.BaseSchema, fuzzed: tuple[Store, str], examples: int
+) -> None:
     headers = {"Authorization": f"Bearer {fuzzed[1]}", "Host": "localhost"}
 
     class Linked(api.as_state_machine()):  # type: ignore[misc]
         def get_call_kwargs(self, case: schemathesis.Case) -> dict[str, object]:
             return {"headers": headers}
 
-        def validate_response(self, response: object, case: schemathesis.Case, **options: object) -> None:
+        def validate_response(self, response: Any, case: schemathesis.Case, **options: object) -> None:
             case.validate_response(response, checks=checks())
+            TALLY[f"linked {response.status_code}"] += 1
 
-    Linked.run(
-        settings=hypothesis.settings(
-            QUICK,
-            max_examples=max(3, EXAMPLES // 2),
-            stateful_step_count=8,
-            phases=[hypothesis.Phase.generate],
-        )
-    )
+    Linked.run(settings=settings_of(examples // 2, stateful_step_count=8, phases=[hypothesis.Phase.generate]))
