@@ -1,6 +1,5 @@
 """Fine-tuning: starts from inherited or first weights, repeats by seed, stops where it is left."""
 
-
 import pytest
 import torch
 
