@@ -21,8 +21,9 @@ from evaluators.latency.fingerprint import Fingerprint
 from evaluators.latency.predictor import Predictor
 from search_space.architecture import Architecture
 from search_space.space import Genotype, Space
-from service import schema, wiring
+from service import schema, thumbnails, wiring
 from service.database import read_clock
+from service.datasets import SPLITS
 from service.identifiers import new_id
 from service.records import Dataset, Device, Lease, Revisions, Search, Supernet
 from service.records import Predictor as Predicting
@@ -34,6 +35,8 @@ from service.stores.evaluations import NewEvaluation
 from service.tables import architectures as architecture_table
 from service.tables import evaluations as evaluation_table
 from service.tables import searches as search_table
+from supernet.data.coco import CocoDetection
+from supernet.data.digits import make_digits
 
 OWNER = "admin"
 IMAGE = (128, 128)
@@ -75,11 +78,12 @@ def open_seeded(folder: Path, **settings: Any) -> Seeded:
     defaults: dict[str, Any] = {"executor": "local", "low_water_bytes": 0, "log_level": "error"}
     store = wiring.open_store(Settings(data=folder, **{**defaults, **settings}))
     schema.upgrade(store.database)
+    pictures = _pictures(store, folder / "pictures")
     with store.database.write() as tx:
         key = keys.issue(tx, owner=OWNER, name="test", scopes=("admin", "write", "read")).secret
         dataset_id, supernet_id, device_id = new_id(), new_id(), new_id()
         now = read_clock(tx)
-        _ended(tx, dataset_id, "dataset", {"source": "digits"}, {})
+        _ended(tx, dataset_id, "dataset", {"source": "digits"}, {"files": pictures})
         spec = {"seed": 0, "train": 1024, "val": 200, "image_size": 128}
         datasets.add(
             tx, Dataset(dataset_id, OWNER, "digits", "digits", spec, str(folder / "digits"), None, None, now)
@@ -97,6 +101,13 @@ def open_seeded(folder: Path, **settings: Any) -> Seeded:
         devices.add(tx, Device(device_id, OWNER, "this machine", kind, {"threads": 1, "batch": 1}, now))
         _calibrate(tx, device_id, supernet_id)
     return Seeded(store, key, dataset_id, supernet_id, device_id)
+
+
+def _pictures(store: Store, folder: Path) -> dict[str, str]:
+    """Store thumbnails of a few generated images and return their sha256 by split and number."""
+    make_digits(folder, seed=0, train=6, val=6, image_size=128)
+    found = {split: thumbnails.keep(store, CocoDetection.open(folder, split).images) for split in SPLITS}
+    return {f"{split}/{index}": digest for split, kept in found.items() for index, digest in enumerate(kept)}
 
 
 def _ended(
@@ -166,12 +177,15 @@ def add_search(
     number: int = 120,
     latency_ms: float | None = 6.0,
     budget: int | None = None,
+    on: Sequence[str] = (),
 ) -> str:
-    """Store a search with evaluations and return its id; an unfinished one stays running."""
+    """Store a search with evaluations and return its id; an unfinished one stays running, and one `on` named
+    devices has a latency on each.
+    """
     search_id = new_id()
     constraints = [] if latency_ms is None else [{"metric": "latency_ms", "upper": latency_ms, "lower": None}]
     spec = {
-        "objectives": ["ap", "latency_ms"],
+        "objectives": ["ap", f"latency_ms@{on[0]}" if on else "latency_ms"],
         "constraints": constraints,
         "strategy": "nsga2",
         "options": {},
@@ -186,7 +200,7 @@ def add_search(
             lease = _taken(tx, search_id, "search", spec)
         ids = (seeded.supernet_id, seeded.device_id, None)
         searches.add(tx, Search(search_id, OWNER, label, *ids, spec, 0, 0, read_clock(tx)))
-        add_evaluations(tx, search_id, number, baselines=number > 0)
+        add_evaluations(tx, search_id, number, baselines=number > 0, on=on)
         if state is not State.QUEUED:
             done = {"step": number, "total": spec["budget"]["evaluations"], "eta_s": 84.0}  # type: ignore[index]
             jobs.progress(tx, lease, done)
@@ -206,7 +220,13 @@ def add_search(
 
 
 def add_evaluations(
-    tx: Connection, search_id: str, number: int, *, seed: int = 0, baselines: bool = False
+    tx: Connection,
+    search_id: str,
+    number: int,
+    *,
+    seed: int = 0,
+    baselines: bool = False,
+    on: Sequence[str] = (),
 ) -> None:
     """Store evaluations of distinct necks of the space, with their events."""
     space, rng = Space.load(SPACE), np.random.default_rng(seed)
@@ -220,6 +240,11 @@ def add_evaluations(
     for origin, genotype in wanted:
         architecture = space.architecture(genotype)
         scores = scores_of(architecture, rng)
+        latency = next(score for score in scores if score["metric"] == "latency_ms")
+        scores += [
+            latency | {"metric": f"latency_ms@{device}", "value": latency["value"] * factor}
+            for factor, device in enumerate(on, 2)
+        ]
         new = NewEvaluation(
             architecture.key, architecture.to_json(), genotype, origin, "ok", scores, None, 0.8
         )
@@ -229,14 +254,8 @@ def add_evaluations(
             payload = {"id": identifier, "origin": origin, "state": "ok", "values": values, "error": None}
             events.append(tx, search_id, "evaluation", payload | {"progress": {"step": 1, "total": number}})
             if origin != "search":
-                latency = values["latency_ms"] * float(rng.normal(1.02, 0.03))
-                measured = {
-                    "metric": "latency_ms",
-                    "value": latency,
-                    "unit": "ms",
-                    "source": "measured",
-                    "stderr": latency * 0.01,
-                }
+                timed_ms = values["latency_ms"] * float(rng.normal(1.02, 0.03))
+                measured = _score("latency_ms", timed_ms, "ms", "measured", timed_ms * 0.01)
                 evaluations.add_score(tx, identifier, measured)
 
 

@@ -79,10 +79,18 @@ def shares(predictor: Predictor, architecture: Architecture) -> list[tuple[str, 
     total = float(predictor.times([architecture])[0])
     found = [("fixed cost", predictor.base, predictor.base / total)]
     for kind, amounts in predictor.totals(architecture).items():
-        rates = predictor.rates.get(kind, predictor.fallback)
+        rates = predictor.rates_of(kind)
         ms = math.fsum(amount * rate for amount, rate in zip(amounts, rates, strict=True))
-        found.append((kind.replace("_", " "), ms, ms / total))
+        found.append((_words(kind), ms, ms / total))
     return sorted((entry for entry in found if entry[1] > 0), key=lambda entry: -entry[1])
+
+
+def _words(kind: str) -> str:
+    """Return a class of kernels as people call it: `conv_dense` is a dense convolution."""
+    first, _, rest = kind.partition("_")
+    if first == "conv":
+        return f"{rest.replace('_', ' ')} convolution".strip()
+    return {"act": "activation", "reorder": "layout reorder"}.get(kind, kind.replace("_", " "))
 
 
 def example(space: Mapping[str, Any]) -> tuple[str, Architecture] | None:

@@ -28,13 +28,16 @@ router = APIRouter(route_class=PageRoute)
 
 @dataclass(frozen=True)
 class Calibrated:
-    """The newest calibration that a device has, with what the page shows of it."""
+    """The newest calibration that a device has, with what the page shows of it; `stale` says why it no longer
+    predicts, where it does not.
+    """
 
     view: PredictorView
     predictor: Predictor
     errors: calibrations.Errors
     shares: list[tuple[str, float, float]]
     example: str
+    stale: str
 
 
 @router.get("/devices")
@@ -72,10 +75,15 @@ def _calibrated(tx: Connection, device: DeviceView) -> Calibrated | None:
             predictor = Predictor.from_json(stored.document)
         except LatencyError:  # written by a later version: its figures are not for this one to show
             continue
+        errors = calibrations.errors(predictor)
         example = calibrations.example(_space(tx, dict(stored.spec)))
-        shares = [] if example is None else calibrations.shares(predictor, example[1])
-        name = "" if example is None else example[0]
-        return Calibrated(view, predictor, calibrations.errors(predictor), shares, name)
+        if example is None:
+            return Calibrated(view, predictor, errors, [], "", "")
+        try:
+            shares = calibrations.shares(predictor, example[1])
+        except LatencyError as error:  # of kernels that this version no longer lists
+            return Calibrated(view, predictor, errors, [], "", str(error))
+        return Calibrated(view, predictor, errors, shares, example[0], "")
     return None
 
 

@@ -190,14 +190,11 @@ def clock(seconds: float) -> str:
 
 
 def event_words(kind: str, payload: Mapping[str, Any]) -> str:
-    """Return an event as a phrase."""
+    """Return an event as a phrase; a neck's figures stand on its own page, with their sources and errors."""
     if kind == "evaluation":
-        values = payload.get("values") or {}
-        named = [
-            f"{metric_name(name)} {quantity(value, metric_unit(name))}" for name, value in values.items()
-        ]
-        title = origin(payload.get("origin", ""), 0).replace("#0", "A neck")
-        return f"{title}: {payload['error']}" if payload.get("error") else f"{title}: {', '.join(named[:3])}"
+        name = payload.get("origin", "").partition(":")[2]
+        title = neck(name) if name else "A neck"
+        return f"{title}: {payload['error']}" if payload.get("error") else f"{title} was scored"
     if kind == "state":
         error = payload.get("error") or {}
         return state_words(payload["state"]) + (f": {error['detail']}" if error.get("detail") else "")

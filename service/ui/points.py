@@ -15,7 +15,7 @@ from search.objectives import METRICS, Constraint, Objective, metric
 from service.errors import Pointed, Unacceptable
 from service.fronts import Points, Ranking, rank
 from service.pareto import constraints_of, objectives_of
-from service.records import Search, StoredEvaluation
+from service.records import Search
 from service.store import Store
 from service.stores import evaluations
 
@@ -72,7 +72,7 @@ def document(store: Store, search: Search, points: Points, view: View) -> dict[s
             for key, scores in evaluations.scores_after(tx, found).items()
         }
     position = {int(index): place for place, index in enumerate(kept)}
-    scored = [_scores(rows[points.ids[index]], later[points.ids[index]]) for index in kept]
+    scored = [_scores(rows[i].scores, later[i], points.measured.get(i, {})) for i in ids]
     return {
         "x": _axis(view.axes[0]),
         "y": _axis(view.axes[1]),
@@ -80,6 +80,7 @@ def document(store: Store, search: Search, points: Points, view: View) -> dict[s
         "constraints": [_constraint(entry) for entry in view.constraints],
         "evaluated": len(points.ids),
         "shown": len(kept),
+        "measured": bool(points.measured),
         "hypervolume": ranking.hypervolume,
         "reference": ranking.reference,
         "front": [position[int(index)] for index in ranking.front],
@@ -125,12 +126,19 @@ def _batches(ids: Sequence[str], size: int = 500) -> list[Sequence[str]]:
     return [ids[start : start + size] for start in range(0, len(ids), size)]
 
 
-def _scores(row: StoredEvaluation, later: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return by metric: value, standard error, source, and the same again for each later score."""
-    found: dict[str, list[Any]] = {}
-    for score in (*json.loads(row.scores), *later):
-        found.setdefault(score["metric"], []).extend([score["value"], score.get("stderr"), score["source"]])
-    return found
+def _scores(
+    scores: str, later: Sequence[Mapping[str, Any]], judged: Mapping[str, float]
+) -> dict[str, list[Any]]:
+    """Return of a record's `scores` (JSON) by metric: value, standard error, source, and the same again for
+    each further score. The first is what the front was judged by: a measurement where `judged` holds one,
+    else what was scored first.
+    """
+    found: dict[str, list[list[Any]]] = {}
+    for score in (*json.loads(scores), *later):
+        found.setdefault(score["metric"], []).append([score["value"], score.get("stderr"), score["source"]])
+    for name in judged.keys() & found.keys():
+        found[name].sort(key=lambda entry: entry[2] != "measured")
+    return {name: [part for entry in entries for part in entry] for name, entries in found.items()}
 
 
 def _columns(points: Points, ranking: Ranking, kept: Indices) -> dict[str, Any]:

@@ -54,7 +54,7 @@ function scatter(kind, part, look, selected, data) {
   return {
     type: "scatter", name: NAMES[kind], uid: kind, mode: isBaseline ? "markers+text" : "markers", hoverinfo: "none",
     x: part.x, y: part.y, customdata: part.ids, text: isBaseline ? part.names : undefined, textposition: labelPlace(data),
-    textfont: { color: look.baseline, size: 12 }, cliponaxis: !isBaseline && kind !== "front", error_x: bars(part.xe), error_y: bars(part.ye),
+    textfont: { color: look.baseline, size: 12, shadow: Array(4).fill(`0 0 3px ${look.surface}`).join(", ") }, cliponaxis: !isBaseline && kind !== "front", error_x: bars(part.xe), error_y: bars(part.ye),
     marker: { symbol, size, opacity, color: look[kind], line: { width, color: look[kind] } },
     selectedpoints: selected ? part.rows.flatMap((row, index) => (selected.has(row.id) ? [index] : [])) : null,
     unselected: { marker: { opacity: 0.18 }, textfont: { color: look.baseline } }, selected: { marker: { opacity: 1 } },
@@ -119,13 +119,23 @@ function padded(low, high, isLog) {
 
 /** Ticks in the column's own prefix: 20, 40, 60 under "MMACs" rather than 20M, 40M. */
 function ticks(low, high, isLog, scale) {
-  if (isLog || scale.divisor === 1) return isLog ? { dtick: high / low > 20 ? 1 : "D1", tickformat: scale.divisor === 1 ? "~g" : "~s" } : {};
+  if (isLog) return logTicks(low, high, scale);
+  if (scale.divisor === 1) return {};
   const span = (high - low) / scale.divisor || 1;
   const power = 10 ** Math.floor(Math.log10(span / 4));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => span / size <= 7) ?? power * 10;
   const first = Math.max(0, Math.floor((low / scale.divisor - span) / step));
   const values = Array.from({ length: 40 }, (_, index) => (first + index) * step);
   return { tickvals: values.map((value) => value * scale.divisor), ticktext: values.map((value) => Number(value.toPrecision(6)).toLocaleString("en")) };
+}
+
+/** Whole steps of each decade: as many of 1 to 9 as leave room for their labels. */
+function logTicks(low, high, { divisor }) {
+  const decades = Math.log10(high / low);
+  const digits = decades > 3 ? [1] : decades > 1.2 ? [1, 2, 5] : decades > 0.8 ? [1, 2, 3, 5, 7] : [1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9];
+  const first = Math.floor(Math.log10(low / divisor)) - 1;
+  const values = Array.from({ length: Math.ceil(decades) + 4 }, (_, index) => digits.map((digit) => digit * 10 ** (first + index))).flat();
+  return { tickvals: values.map((value) => value * divisor), ticktext: values.map((value) => Number(value.toPrecision(6)).toLocaleString("en", { maximumFractionDigits: 9 })) };
 }
 
 function shapes(data, state, look) {

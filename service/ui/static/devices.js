@@ -35,7 +35,7 @@ function draw(chart, { predicted, measured, low, high }) {
     { type: "scatter", mode: "lines", x: ends, y: ends, line: { color: look.strong, width: 1, dash: "dash" }, hoverinfo: "skip" },
     { type: "scatter", mode: "markers", x: measured, y: predicted, error_y: bars, marker: { color: misses.map((miss) => (miss ? look.infeasible : look.front)), symbol: misses.map((miss) => (miss ? "x" : "circle")), size: 7 }, hovertemplate: "measured %{x:.3~g} ms<br>predicted %{y:.3~g} ms<extra></extra>" },
   ];
-  const layout = { margin: { l: 56, r: 12, t: 8, b: 48 }, paper_bgcolor: "#0000", plot_bgcolor: "#0000", showlegend: false, font: { family: look.font, size: 12, color: look.ink }, xaxis: axis("measured p10 (ms)"), yaxis: { ...axis("predicted (ms)"), scaleanchor: "x" }, dragmode: false, hoverlabel: { bgcolor: look.surface, bordercolor: look.strong, font: { color: look.ink } } };
+  const layout = { margin: { l: 56, r: 12, t: 8, b: 48 }, paper_bgcolor: "#0000", plot_bgcolor: "#0000", showlegend: false, font: { family: look.font, size: 12, color: look.ink }, xaxis: { ...axis("measured p10 (ms)"), constrain: "domain" }, yaxis: { ...axis("predicted (ms)"), scaleanchor: "x", constrain: "domain" }, dragmode: false, hoverlabel: { bgcolor: look.surface, bordercolor: look.strong, font: { color: look.ink } } };
   Plotly.react(chart, traces, layout, CONFIG);
 }
 

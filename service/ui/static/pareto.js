@@ -125,6 +125,8 @@ function drawWords() {
   $("counts").textContent = thinned
     ? `${count(data.shown)} of ${count(data.evaluated)} evaluations drawn: every non-dominated one and every published neck; dominated ones thinned evenly.`
     : `${count(data.evaluated)} evaluations, ${count(data.front.length)} on the front.`;
+  if (data.measured) $("counts").append(" The front holds what was measured at the end; other necks stand where they were predicted.");
+  for (const format of ["png", "svg"]) $(format).disabled = !data.rows.length;
   $("infeasible").hidden = data.frontRows.length > 0 || data.rows.length === 0;
   for (const suffix of ["csv", "json"]) $(suffix).href = `/searches/${searchId}/pareto.${suffix}?x=${encodeURIComponent(data.x.metric)}&y=${encodeURIComponent(data.y.metric)}`;
 }
@@ -227,9 +229,8 @@ function listen() {
     const region = event?.range ? { kind: "box", x: event.range.x, y: event.range.y } : event?.lassoPoints ? { kind: "lasso", x: event.lassoPoints.x, y: event.lassoPoints.y } : null;
     if (!region || address.same(region, state.region)) return;
     state.region = region;
-    address.write(state);
     answer(AT_ONCE); // in the chart, plotly itself has dimmed what is not selected
-    afterPaint(() => { drawTable(); redraw(); });
+    afterPaint(() => { address.write(state); drawTable(); redraw(); });
   });
   chart.on("plotly_relayout", (change) => {
     const range = (axis) => (change[`${axis}.range[0]`] !== undefined ? [change[`${axis}.range[0]`], change[`${axis}.range[1]`]] : null);

@@ -57,7 +57,8 @@ export function render(table, data, state, rows, act, most = MOST_ROWS) {
   const hasMisses = rows.some((row) => !row.isFeasible);
   if (hasMisses) table.tHead.rows[0].append(h("th", { scope: "col", class: "num" }, "Misses by"));
   const body = ordered.slice(0, most).map((row) => bodyRow(row, columns, data, state, act, hasMisses));
-  table.tBodies[0].replaceChildren(...body);
+  const nothing = h("tr", {}, h("td", { colspan: columns.length + 2, class: "soft" }, "No neck is scored yet. They appear here as the search goes on."));
+  table.tBodies[0].replaceChildren(...(data.rows.length ? body : [nothing]));
   return Math.max(0, ordered.length - MOST_ROWS);
 }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, StorageState
 
 from benchmarks.browsing import chromium, open_browser, serving
 from benchmarks.seeded import Seeded, open_seeded
@@ -62,24 +62,35 @@ def browser() -> Iterator[Browser]:
         yield made
 
 
-@pytest.fixture
-def visit(browser: Browser, site: Site) -> Iterator[Visitor]:
-    yield from visiting(browser, site)
+@pytest.fixture(scope="session")
+def session(browser: Browser, site: Site) -> StorageState:
+    """Sign in once; every visitor begins with this session's cookie and nothing else."""
+    context = browser.new_context()
+    context.new_page().goto(f"{site.address}/signin?token={site.seeded.key}")
+    state = context.storage_state()
+    context.close()
+    return state
 
 
 @pytest.fixture
-def visit_dark(browser: Browser, site: Site) -> Iterator[Visitor]:
-    yield from visiting(browser, site, color_scheme="dark")
+def visit(browser: Browser, site: Site, session: StorageState) -> Iterator[Visitor]:
+    yield from visiting(browser, site, session)
 
 
 @pytest.fixture
-def visit_phone(browser: Browser, site: Site) -> Iterator[Visitor]:
-    yield from visiting(browser, site, viewport={"width": 390, "height": 844}, has_touch=True)
+def visit_dark(browser: Browser, site: Site, session: StorageState) -> Iterator[Visitor]:
+    yield from visiting(browser, site, session, color_scheme="dark")
 
 
-def visiting(browser: Browser, site: Site, **options: object) -> Iterator[Visitor]:
+@pytest.fixture
+def visit_phone(browser: Browser, site: Site, session: StorageState) -> Iterator[Visitor]:
+    yield from visiting(browser, site, session, viewport={"width": 390, "height": 844}, has_touch=True)
+
+
+def visiting(browser: Browser, site: Site, session: StorageState, **options: object) -> Iterator[Visitor]:
     """Yield a signed-in visitor; at the end nothing may have gone wrong, nor left the machine."""
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})  # type: ignore[arg-type]
+    known = {"viewport": {"width": 1280, "height": 900}, "storage_state": session}
+    context = browser.new_context(**{**known, **options})  # type: ignore[arg-type]
     visitor = Visitor(context.new_page(), site)
     visitor.page.on(
         "console",
@@ -92,7 +103,6 @@ def visiting(browser: Browser, site: Site, **options: object) -> Iterator[Visito
         "request",
         lambda request: visitor.outside.append(request.url) if not _is_own(request.url, site) else None,
     )
-    visitor.go(f"/signin?token={site.seeded.key}")
     yield visitor
     context.close()
     assert visitor.troubles == []

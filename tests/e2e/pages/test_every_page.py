@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from benchmarks.seeded import add_search
 from service.states import State
@@ -70,9 +71,8 @@ def test_page(visit: Visitor, addresses: dict[str, str], name: str) -> None:
     assert violations(visit, CONTRAST) == []
     visit.page.emulate_media(color_scheme="light")
     visit.page.set_viewport_size(PHONE)
-    settle(visit, addresses[name])
+    visit.page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=PHONE["width"])
     visit.shoot(f"{name}-phone")
-    assert visit.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
 def test_no_page_runs_or_styles_what_stands_in_its_text(site: Site, addresses: dict[str, str]) -> None:
@@ -95,6 +95,21 @@ def test_a_stranger_is_told_how_to_sign_in(site: Site) -> None:
     answer = httpx.get(f"{site.address}/searches", headers={"Accept": "text/html"})
     assert answer.status_code == 401 and "neckline serve" in answer.text
     assert httpx.get(f"{site.address}/searches").headers["content-type"] == "application/problem+json"
+
+
+def test_comparison_marks_differences_in_one_drawing(visit: Visitor, addresses: dict[str, str]) -> None:
+    visit.go(addresses["compare"])
+    drawing = visit.page.locator("#differences .drawing svg")
+    assert drawing.locator(":is(g.changed, g.added, g.removed) > title").count() > 0
+    assert drawing.locator("text.state").count() > 3  # signs, so that no colour must be told apart
+    visit.page.get_by_text("node by node").click()
+    expect(visit.page.locator("#differences table")).to_be_visible()
+    visit.page.locator("select[name=base]").select_option(index=2)
+    visit.page.locator("select[name=other]").select_option(index=3)
+    visit.page.get_by_role("button", name="Show").click()
+    expect(visit.page.locator("#diff-title")).to_have_text("From FPN to PAFPN")
+    assert drawing.locator("g.added > title").count() > 0
+    assert drawing.locator("g.removed > title").count() == 0
 
 
 def test_theme_is_remembered(visit: Visitor) -> None:

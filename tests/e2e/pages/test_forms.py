@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 
+import httpx
 import pytest
 from playwright.sync_api import expect
+from sqlalchemy import select, update
 
 from benchmarks.seeded import add_evaluations, add_search
 from service.states import State
 from service.stores import artifacts, jobs
+from service.tables import predictors
 from tests.e2e.pages.conftest import Site, Visitor
 
 pytestmark = pytest.mark.chromium
@@ -71,6 +75,39 @@ def test_search_page_follows_its_events(visit: Visitor, site: Site) -> None:
     expect(visit.page.locator("#front-title")).to_contain_text("of 20 scored", timeout=10_000)
 
 
+def test_search_page_survives_a_dropped_connection_and_a_failed_update(visit: Visitor, site: Site) -> None:
+    search_id = add_search(site.seeded, label="cut off", state=State.RUNNING, number=6, budget=64)
+    visit.page.route("**/events*", lambda route: route.abort(), times=1)
+    visit.go(f"/searches/{search_id}")
+    visit.page.wait_for_selector("#search[data-ready=yes]")
+    expect(visit.page.locator("#live")).to_have_text("Live", timeout=20_000)
+    visit.page.route(f"**/searches/{search_id}", lambda route: route.abort(), times=1)
+    with site.seeded.store.database.write() as tx:
+        add_evaluations(tx, search_id, 4, seed=9)
+    expect(visit.page.locator("#trouble")).to_contain_text("Could not update", timeout=20_000)
+    expect(visit.page.locator("#front-title")).to_contain_text("of 9 scored")
+    with site.seeded.store.database.write() as tx:
+        add_evaluations(tx, search_id, 2, seed=10)
+    expect(visit.page.locator("#front-title")).to_contain_text("of 15 scored", timeout=20_000)
+    expect(visit.page.locator("#trouble")).to_be_hidden()
+    visit.troubles.clear()  # the browser reports the aborted requests itself
+
+
+def test_the_form_shows_what_the_api_would_choose(visit: Visitor, site: Site) -> None:
+    headers = {"Authorization": f"Bearer {site.seeded.key}"}
+    request = {"supernet_id": site.seeded.supernet_id, "devices": [site.seeded.device_id]}
+    answer = httpx.post(f"{site.address}/api/v1/searches:validate", json=request, headers=headers, timeout=60)
+    resolved = answer.raise_for_status().json()["resolved"]
+    open_form(visit)
+    value = lambda name: visit.page.locator(f"[name='{name}']").input_value()  # noqa: E731
+    assert value("/strategy") == resolved["strategy"]
+    assert int(value("/seed")) == resolved["seed"]
+    assert int(value("/budget/evaluations")) == resolved["budget"]["evaluations"]
+    assert int(value("/budget/parallel")) == resolved["budget"]["parallel"]
+    ticked = visit.page.locator("[name=baseline]:checked").all()
+    assert {box.get_attribute("value") for box in ticked} == set(resolved["baselines"])
+
+
 def test_pause_and_cancel(visit: Visitor, site: Site) -> None:
     search_id = add_search(site.seeded, label="to be stopped", state=State.QUEUED, number=0)
     visit.page.on("dialog", lambda dialog: dialog.accept())
@@ -121,6 +158,13 @@ def test_dataset_faults_and_progress(visit: Visitor) -> None:
     expect(visit.page.locator("[data-live=datasets]")).to_contain_text("Waits for a worker")
 
 
+def test_datasets_show_images_with_their_boxes(visit: Visitor) -> None:
+    visit.go("/datasets")
+    pictures = visit.page.locator(".pictures img")
+    assert pictures.count() >= 6
+    assert pictures.first.evaluate("image => image.decode().then(() => image.naturalWidth)") >= 96
+
+
 def test_agent_enrolment_gives_the_command(visit: Visitor, site: Site) -> None:
     visit.go("/devices")
     visit.page.wait_for_selector("body[data-ready=yes]")
@@ -135,5 +179,26 @@ def test_device_figures(visit: Visitor) -> None:
     visit.go("/devices")
     visit.page.wait_for_selector("body[data-ready=yes]")
     drawn = visit.page.evaluate("document.querySelector('[data-scatter]').data[1].x.length")
-    assert drawn == 48
-    assert "Median error" in visit.page.locator("main").inner_text()
+    bars = visit.page.evaluate("document.querySelector('[data-scatter]').data[1].error_y.array.length")
+    assert drawn == bars == 48
+    words = visit.page.locator("main").inner_text()
+    assert "Median error" in words and "Inside the 90 % interval" in words
+    shares = visit.page.locator("main table td:nth-child(3)").all_inner_texts()
+    assert 95 <= sum(int(share.removesuffix(" %")) for share in shares) <= 103
+    assert "dense convolution" in words
+
+
+def test_device_of_an_earlier_version_asks_for_calibration(visit: Visitor, site: Site) -> None:
+    store = site.seeded.store
+    with store.database.write() as tx:
+        (row,) = tx.execute(select(predictors).where(predictors.c.device_id == site.seeded.device_id)).all()
+        document = json.loads(row.document)
+        document["fingerprint"]["lowering"] -= 1
+        tx.execute(update(predictors).values(document=json.dumps(document)).where(predictors.c.id == row.id))
+    try:
+        visit.go("/devices")
+        expect(visit.page.locator("main .note.warn")).to_contain_text("Calibrate it again")
+        expect(visit.page.get_by_role("button", name="Calibrate")).to_be_visible()
+    finally:
+        with store.database.write() as tx:
+            tx.execute(update(predictors).values(document=row.document).where(predictors.c.id == row.id))

@@ -89,8 +89,8 @@ def test_rectangle_fills_table_and_address(visit: Visitor, finished: str) -> Non
     expect(visit.page.locator("#pareto")).to_have_attribute("data-selected", re.compile(r"[1-9]\d*"))
     selected = int(visit.page.locator("#pareto").get_attribute("data-selected") or 0)
     assert f"({selected})" in visit.page.locator("#table-title").inner_text()
+    expect(visit.page).to_have_url(re.compile("select=box:"))
     address = visit.page.url
-    assert "select=box:" in address
     visit.page.goto(address)
     visit.page.wait_for_selector("#pareto[data-ready=yes]")
     assert visit.page.locator("#pareto").get_attribute("data-selected") == str(selected)
@@ -232,3 +232,63 @@ def test_survives_a_dropped_connection(visit: Visitor, site: Site) -> None:
         add_evaluations(tx, running, 5, seed=6)
     expect(visit.page.locator("#counts")).to_contain_text("20 evaluations", timeout=20_000)
     visit.troubles.clear()  # the browser reports the aborted request itself
+
+
+def test_device_switch_moves_the_axis_to_another_device(visit: Visitor, site: Site) -> None:
+    search_id = add_search(site.seeded, label="two devices", number=25, latency_ms=None, on=("pi", "server"))
+    open_front(visit, search_id)
+    assert visit.page.locator("#x-metric").input_value() == "latency_ms@pi"
+    visit.page.get_by_label("Device").select_option("server")
+    expect(visit.page).to_have_url(re.compile(r"x=latency_ms(@|%40)server"))
+    expect(visit.page.locator("#x-metric")).to_have_value("latency_ms@server")
+    expect(visit.page.locator("#chart .xtitle")).to_contain_text("Latency p10 on server (ms)")
+    front = api(site, f"/searches/{search_id}/pareto?objectives=ap,latency_ms@server").json()
+    shown = set(drawn(visit, "front")) | set(drawn(visit, "baseline"))
+    assert {point["id"] for point in front["points"]} <= shown
+    values = {point["id"]: point["values"]["latency_ms@server"] for point in front["points"]}
+    at = visit.page.evaluate(
+        "() => { const t = document.getElementById('chart').data.find(trace => trace.uid === 'front');"
+        " return Object.fromEntries(t.customdata.map((id, index) => [id, t.x[index]])); }"
+    )
+    assert at == {identifier: values[identifier] for identifier in at}
+
+
+def test_error_in_a_live_update_keeps_what_is_drawn(visit: Visitor, site: Site) -> None:
+    running = add_search(site.seeded, label="flaky", state=State.RUNNING, number=12, budget=90)
+    open_front(visit, running, "?zoom=0.5,4,0.3,0.8")
+    before = drawn(visit, "dominated")
+    visit.page.route("**/pareto/points*", lambda route: route.abort())
+    with site.seeded.store.database.write() as tx:
+        add_evaluations(tx, running, 3, seed=7)
+    expect(visit.page.locator("#trouble")).to_contain_text("Could not update", timeout=20_000)
+    assert drawn(visit, "dominated") == before
+    assert visit.page.locator("#table tbody tr").count() > 3
+    expect(visit.page.locator("#veil")).to_be_hidden()
+    visit.page.unroute("**/pareto/points*")
+    with site.seeded.store.database.write() as tx:
+        add_evaluations(tx, running, 2, seed=8)
+    expect(visit.page.locator("#counts")).to_contain_text("20 evaluations", timeout=20_000)
+    expect(visit.page.locator("#trouble")).to_be_hidden()
+    visit.troubles.clear()  # the browser reports the aborted requests itself
+
+
+def test_every_figure_of_the_table_equals_the_api(visit: Visitor, finished: str) -> None:
+    open_front(visit, finished)
+    front = api(visit.site, f"/searches/{finished}/pareto?objectives=latency_ms,ap").json()
+    points = {point["id"]: point for point in (*front["points"], *front["baselines"])}
+    scale = {"MACs": 1e6, "parameters": 1e3}
+    heads = visit.page.locator("#table thead th[data-metric]").all()
+    metrics = [(head.get_attribute("data-metric") or "", head.inner_text()) for head in heads]
+    for row in visit.page.locator("#table tbody tr").all():
+        scores = points[row.get_attribute("data-id") or ""]["scores"]
+        for (metric, head), cell in zip(metrics, row.locator("td.num").all_inner_texts(), strict=True):
+            lines = cell.split("\n")
+            wanted = [score for score in scores if score["metric"] == metric]
+            assert len(lines) == len(wanted) > 0
+            for line, score in zip(lines, wanted, strict=True):
+                assert score["source"] in line + head
+                assert score["unit"] in ("1", *scale) or score["unit"] in head
+                numbers = [float(text) for text in re.findall(r"\d[\d,]*\.?\d*", line.replace(",", ""))]
+                exact = [score["value"], *([score["stderr"]] if score["stderr"] else [])]
+                divisor = scale.get(score["unit"], 1.0)
+                assert numbers == pytest.approx([value / divisor for value in exact], rel=0.05, abs=0.006)

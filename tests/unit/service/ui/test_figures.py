@@ -42,3 +42,11 @@ def test_duration(seconds: float | None, text: str) -> None:
 def test_origin() -> None:
     assert figures.origin("baseline:bifpn", 7) == "BiFPN"
     assert figures.origin("search", 7) == "#7"
+
+
+def test_an_event_names_a_neck_and_leaves_its_figures_to_its_page() -> None:
+    payload = {"id": "x", "origin": "baseline:bifpn", "values": {"ap": 0.41}, "error": None}
+    assert figures.event_words("evaluation", payload) == "BiFPN was scored"
+    assert figures.event_words("evaluation", {"origin": "search", "error": "out of memory"}).endswith(
+        "memory"
+    )

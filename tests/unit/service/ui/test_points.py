@@ -1,5 +1,7 @@
 """Thinning keeps what matters and stays even."""
 
+import json
+
 import numpy as np
 
 from search.objectives import Constraint, Objective
@@ -47,3 +49,13 @@ def test_no_side_is_left_out() -> None:
     kept = costs[points._thinned(costs, points.MOST_SHOWN)]
     counts, _, _ = np.histogram2d(kept[:, 0], kept[:, 1], bins=5, range=[[0, 1], [0, 1]])
     assert len(kept) == points.MOST_SHOWN and counts.min() > 25 and counts.max() < 55
+
+
+def test_a_point_stands_where_it_was_judged() -> None:
+    scores = [{"metric": "latency_ms", "value": 2.0, "stderr": 0.1, "source": "predicted"}]
+    later = [{"metric": "latency_ms", "value": 3.0, "stderr": 0.02, "source": "measured"}]
+    predicted, measured = [2.0, 0.1, "predicted"], [3.0, 0.02, "measured"]
+    assert points._scores(json.dumps(scores), later, {}) == {"latency_ms": [*predicted, *measured]}
+    assert points._scores(json.dumps(scores), later, {"latency_ms": 3.0}) == {
+        "latency_ms": [*measured, *predicted]
+    }
