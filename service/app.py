@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 
 from service import openapi, problems, routes, signin
 from service.answers import Answers
-from service.callers import Rates, deny_by_default
+from service.callers import Known, Rates, deny_by_default
 from service.fronts import Fronts
 from service.routes import operations
 from service.shield import Shield
@@ -43,6 +43,7 @@ def create_app(store: Store) -> FastAPI:
     app.state.store = store
     app.state.fronts = Fronts(store)
     app.state.answers = Answers(store, app.state.fronts)
+    app.state.known = Known()
     app.state.rates = Rates(store.settings.requests_per_minute)
     app.state.closing = asyncio.Event()
     _add_routes(app)

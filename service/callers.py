@@ -22,6 +22,9 @@ PUBLIC = frozenset({"/healthz", "/readyz", "/api/v1/healthz", "/api/v1/readyz", 
 """Routes that answer without a key."""
 AGENT_PREFIX = "/api/v1/agents/"
 """Routes that authenticate agents by their own tokens."""
+KNOWN_S = 2.0
+"""How long a process goes by what it knows of a key: a key revoked through another process ends by then."""
+MOST_KNOWN = 10_000
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -73,6 +76,32 @@ class Rates:
             self.buckets[key_id] = (level - 1, now)
 
 
+@dataclass
+class Known:
+    """The callers of the last moments by their secret's hash, so that not every request reads the key."""
+
+    callers: dict[str, tuple[Caller, float]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def find(self, digest: str) -> Caller | None:
+        """Return who this was a moment ago, None if that is too long ago to go by."""
+        with self.lock:
+            caller, until_s = self.callers.get(digest, (None, 0.0))
+        return caller if time.monotonic() < until_s else None
+
+    def keep(self, digest: str, caller: Caller) -> None:
+        """Go by this for `KNOWN_S` seconds."""
+        with self.lock:
+            if len(self.callers) >= MOST_KNOWN:
+                self.callers.clear()
+            self.callers[digest] = (caller, time.monotonic() + KNOWN_S)
+
+    def forget(self) -> None:
+        """Go by nothing: a key was revoked."""
+        with self.lock:
+            self.callers.clear()
+
+
 def secret_of(request: Request) -> str | None:
     """Return the key in the request's header, or else in its cookie."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
@@ -95,7 +124,12 @@ async def authenticate(request: Request) -> Caller:
     secret = secret_of(request)
     if secret is None:
         raise Unauthorized("send a key as 'Authorization: Bearer ...'")
-    caller = await run_in_threadpool(_find, request.app.state.store, secret)
+    recent: Known = request.app.state.known
+    digest = keys.hash_secret(secret)
+    caller = recent.find(digest)
+    if caller is None:
+        caller = await run_in_threadpool(_find, request.app.state.store, secret)
+        recent.keep(digest, caller)
     if "authorization" not in request.headers and request.method not in SAFE_METHODS:
         _same_origin(request)
     rates: Rates = request.app.state.rates
@@ -142,6 +176,12 @@ async def get_fronts(request: Request) -> Fronts:
     return fronts
 
 
+async def get_known(request: Request) -> Known:
+    """Return what the application knows of keys."""
+    known: Known = request.app.state.known
+    return known
+
+
 async def get_answers(request: Request) -> Answers:
     """Return the application's memory of the fronts that it has sent."""
     answers: Answers = request.app.state.answers
@@ -161,4 +201,5 @@ def needs_scope(scope: str) -> Callable[[Caller], Caller]:
 AnswersDep = Annotated[Answers, Depends(get_answers)]
 CallerDep = Annotated[Caller, Depends(authenticate)]
 FrontsDep = Annotated[Fronts, Depends(get_fronts)]
+KnownDep = Annotated[Known, Depends(get_known)]
 StoreDep = Annotated[Store, Depends(get_store)]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from service.callers import CallerDep, StoreDep, needs_scope
+from service.callers import CallerDep, KnownDep, StoreDep, needs_scope
 from service.database import read_clock
 from service.errors import NotFound
 from service.models.base import Id, PageView, moment
@@ -43,11 +43,12 @@ def index(_admin: Admin, store: StoreDep, paging: PagingDep) -> PageView[KeyView
 
 
 @router.delete("/{key_id}", status_code=204, responses=REFUSALS, operation_id="revoke_key")
-def revoke(key_id: Id, _admin: Admin, store: StoreDep) -> None:
-    """Make a key useless at once."""
+def revoke(key_id: Id, _admin: Admin, store: StoreDep, known: KnownDep) -> None:
+    """Make a key useless: at once here, within two seconds in other processes of the service."""
     with store.database.write() as tx:
         if not keys.revoke(tx, key_id):
             raise NotFound("no such key in use")
+    known.forget()
 
 
 def _fields(key: ApiKey) -> dict[str, object]:
