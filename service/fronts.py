@@ -10,13 +10,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import RowMapping
 
 from search.objectives import HALF_INTERVAL, Constraint, Objective
 from search.pareto import front, hypervolume, ranks
 from service.store import Store
 from service.stores import evaluations, searches
-from service.stores.evaluations import ERROR_OF
+from service.stores.evaluations import ERROR_OF, Compact
 
 KEPT_SEARCHES = 256
 MARGIN = 0.1
@@ -156,29 +155,30 @@ def rank(points: Points, objectives: Sequence[Objective], constraints: Sequence[
     return Ranking(points, costs, violations, best, near, nearest, ranks_of, reference, volume)
 
 
-def _extended(known: Points, rows: Sequence[RowMapping]) -> Points:
-    ok = [(row, json.loads(row["metrics"])) for row in rows if row["state"] == "ok"]
-    every = {name for _, metrics in ok for name in metrics}
+def _extended(known: Points, rows: Sequence[Compact]) -> Points:
+    ok = [row for row in rows if row[3] == "ok"]
+    found = json.loads(f"[{','.join(row[4] for row in ok)}]")  # one call is several times as fast as many
+    every = {name for metrics in found for name in metrics}
     names = set(known.metrics) | {name for name in every if not name.startswith(ERROR_OF)}
     doubtful = set(known.errors) | {
         name.removeprefix(ERROR_OF) for name in every if name.startswith(ERROR_OF)
     }
     fresh = {
-        name: np.array([metrics.get(name, np.nan) for _, metrics in ok], dtype=np.float64) for name in names
+        name: np.array([metrics.get(name, np.nan) for metrics in found], dtype=np.float64) for name in names
     }
     unsure = {
-        name: np.array([metrics.get(ERROR_OF + name, 0.0) for _, metrics in ok], dtype=np.float64)
+        name: np.array([metrics.get(ERROR_OF + name, 0.0) for metrics in found], dtype=np.float64)
         for name in doubtful
     }
     first = len(known.ids)
-    marked = tuple(first + i for i, (row, _) in enumerate(ok) if row["origin"].startswith("baseline:"))
+    marked = tuple(first + i for i, row in enumerate(ok) if row[2].startswith("baseline:"))
     return Points(
-        known.ids + tuple(row["id"] for row, _ in ok),
-        known.numbers + tuple(row["number"] for row, _ in ok),
-        known.origins + tuple(row["origin"] for row, _ in ok),
+        known.ids + tuple(row[0] for row in ok),
+        known.numbers + tuple(row[1] for row in ok),
+        known.origins + tuple(row[2] for row in ok),
         {name: np.concatenate([known.column(name), fresh[name]]) for name in names},
         known.baselines + marked,
-        rows[-1]["number"],
+        rows[-1][1],
         {name: np.concatenate([known.error(name), unsure[name]]) for name in doubtful},
         known.measured,
         known.front_id,

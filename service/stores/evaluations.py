@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from search.evaluation import ARCHIVE
 from service.database import insert_new, read_clock
@@ -19,6 +19,8 @@ from service.tables import architectures, evaluations, extra_scores, searches
 
 ERROR_OF = "stderr:"
 """Prefix of a metric's standard error among the compact metrics."""
+Compact = tuple[str, int, str, str, str]
+"""Id, number, origin, state and metrics (JSON text) of an evaluation."""
 MANY = 500
 """Keys asked for in one statement."""
 
@@ -156,7 +158,7 @@ def by_ids(tx: Connection, identifiers: Sequence[str]) -> list[StoredEvaluation]
     return [found[identifier] for identifier in identifiers if identifier in found]
 
 
-def compact(tx: Connection, search_id: str, after: int = 0) -> Sequence[RowMapping]:
+def compact(tx: Connection, search_id: str, after: int = 0) -> Sequence[Compact]:
     """Return id, number, origin, state and metrics (JSON text) of the evaluations after a number, in
     order; see `ERROR_OF`.
     """
@@ -168,7 +170,7 @@ def compact(tx: Connection, search_id: str, after: int = 0) -> Sequence[RowMappi
         evaluations.c.metrics,
     )
     query = select(*wanted).where(evaluations.c.search_id == search_id, evaluations.c.number > after)
-    return tx.execute(query.order_by(evaluations.c.number)).mappings().all()
+    return [tuple(row) for row in tx.execute(query.order_by(evaluations.c.number))]
 
 
 def add_score(tx: Connection, evaluation_id: str, score: Mapping[str, Any]) -> None:
