@@ -6,12 +6,12 @@ step is all that has to be kept of them.
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from supernet.training.errors import CheckpointMismatch
-from supernet.training.spec import TrainingSpec, spec_to_record
+from supernet.training.errors import CheckpointMismatch, InvalidTraining
+from supernet.training.spec import TrainingSpec, spec_from_record, spec_to_record
 from supernet.training.states import read_state, write_state
 
 SCHEMA_VERSION = 2
@@ -60,9 +60,17 @@ def load_checkpoint(workdir: Path, spec: TrainingSpec) -> tuple[int, dict[str, A
     if content["schema_version"] > SCHEMA_VERSION:
         newer = f"schema {content['schema_version']} is newer than {SCHEMA_VERSION}"
         raise CheckpointMismatch(f"{file}: {newer}; upgrade neckline, or train in another folder")
-    stored, wanted = json.loads(content["spec"]), spec_to_record(spec)
+    stored, wanted = _completed(json.loads(content["spec"])), spec_to_record(spec)
     differing = [name for name in wanted if name not in FREE and stored.get(name) != wanted[name]]
     if differing:
         parts = [f"{name} was {stored.get(name)!r}, is {wanted[name]!r}" for name in differing]
         raise CheckpointMismatch(f"{file}: of another training: {'; '.join(parts)}; train in another folder")
     return content["step"], content["state"]
+
+
+def _completed(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the record with options that came later at their defaults, which change nothing."""
+    try:
+        return spec_to_record(spec_from_record(record))
+    except InvalidTraining:
+        return record

@@ -129,7 +129,7 @@ def test_the_command_waits_and_prints_the_estimate_beside_the_trivial_orders(
 
 
 def test_a_trained_supernet_is_really_ranked(http: TestClient, store: Store) -> None:
-    digits = {"train": 12, "val": 4, "image_size": 64, "seed": 1}
+    digits = {"train": 12, "val": 4, "image_size": 96, "seed": 1}
     dataset = http.post(f"{API}/datasets", json={"builtin": "digits", "options": digits}).json()["id"]
     wanted = {"dataset_id": dataset, "space": SPACE, "steps": 2, "batch_size": 4, "rule": "single_path"}
     supernet = http.post(f"{API}/supernets", json=wanted).json()["id"]
