@@ -189,11 +189,13 @@ def clock(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S}"
 
 
-def event_words(kind: str, payload: Mapping[str, Any]) -> str:
-    """Return an event as a phrase; a neck's figures stand on its own page, with their sources and errors."""
+def event_words(kind: str, payload: Mapping[str, Any], number: int | None = None) -> str:
+    """Return an event as a phrase, `number` being the neck's; its figures stand on its own page, with their
+    sources and errors.
+    """
     if kind == "evaluation":
         name = payload.get("origin", "").partition(":")[2]
-        title = neck(name) if name else "A neck"
+        title = neck(name) if name else "A neck" if number is None else f"#{number}"
         return f"{title}: {payload['error']}" if payload.get("error") else f"{title} was scored"
     if kind == "state":
         error = payload.get("error") or {}

@@ -14,7 +14,7 @@ from service.pareto import live_front
 from service.routes import searches as api
 from service.searches import require
 from service.states import ENDED, MOVES, State
-from service.stores import datasets, devices, events, supernets
+from service.stores import datasets, devices, evaluations, events, supernets
 from service.ui import columns, stages
 from service.ui.page import PageRoute, render, respond_json
 
@@ -50,6 +50,8 @@ def page(request: Request, search_id: Id, caller: CallerDep, store: StoreDep, fr
         )
         device = None if record.device_id is None else devices.get(tx, record.device_id)
         latest, last = stages.latest(tx, search_id), events.last_number(tx, search_id)
+        scored = [str(event.payload["id"]) for event in latest if event.payload.get("id")]
+        numbers = {row.id: row.number for row in evaluations.by_ids(tx, scored)}
     front = live_front(store, fronts, record, None, None)
     return render(
         request,
@@ -60,6 +62,7 @@ def page(request: Request, search_id: Id, caller: CallerDep, store: StoreDep, fr
         dataset=dataset,
         device=device,
         latest=latest,
+        numbers=numbers,
         last=last,
         front=front,
         columns=columns.of(front.points, [axis.metric for axis in front.objectives]),

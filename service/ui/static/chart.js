@@ -50,9 +50,10 @@ function labelPlace({ x, y }) {
 function scatter(kind, part, look, selected, data) {
   const { symbol, size, opacity, width } = SHAPES[kind];
   const isBaseline = kind === "baseline";
+  const isNamed = isBaseline && innerWidth > 640; // names would cover one another on a phone; a tap says them
   const bars = (array) => ({ type: "data", visible: Boolean(array) && (kind === "front" || isBaseline), array: array ?? [], thickness: 1, width: 0, color: look[kind] });
   return {
-    type: "scatter", name: NAMES[kind], uid: kind, mode: isBaseline ? "markers+text" : "markers", hoverinfo: "none",
+    type: "scatter", name: NAMES[kind], uid: kind, mode: isNamed ? "markers+text" : "markers", hoverinfo: "none",
     x: part.x, y: part.y, customdata: part.ids, text: isBaseline ? part.names : undefined, textposition: labelPlace(data),
     textfont: { color: look.baseline, size: 12, shadow: Array(4).fill(`0 0 3px ${look.surface}`).join(", ") }, cliponaxis: !isBaseline && kind !== "front", error_x: bars(part.xe), error_y: bars(part.ye),
     marker: { symbol, size, opacity, color: look[kind], line: { width, color: look[kind] } },
