@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks import form
+from benchmarks.again import asked_again
 from benchmarks.form import Figure, Target
 from benchmarks.landscapes import races
-from benchmarks.landscapes.again import asked_again
 from benchmarks.landscapes.drawing import draw
 from benchmarks.landscapes.kills import suffer
 from benchmarks.landscapes.paces import (
@@ -179,8 +179,10 @@ def _kills(parts: Parts, searches: int, each: int) -> Iterator[Figure]:
 
 def _again(parts: Parts) -> Iterator[Figure]:
     found = parts.once("again", lambda: asdict(asked_again()))
-    detail = f"from the POST, over HTTP; {found['archived']} archived, {found['guessed']} members predicted"
+    detail = f"from the POST to a front read over HTTP: {found['archived']} archived, latencies predicted"
     yield Figure("again_predicted_s", found["predicted_s"], "s", detail=detail)
+    detail = f"until a model has looked for more; {found['guessed']} necks put ahead of that front"
+    yield Figure("again_guessed_s", found["guessed_s"], "s", detail=detail)
     detail = f"{found['evaluated']} evaluated, {found['members']} on the front measured on the device"
     yield Figure("again_verified_s", found["verified_s"], "s", detail=detail)
 
