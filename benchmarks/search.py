@@ -2,9 +2,8 @@
 
 Every strategy runs with five seeds on (a) a table of every neck of a part of the demo's space, scored by the
 trained demo supernet (`benchmarks.landscapes.tabulate` made it) and (b) a synthetic space of known front
-(`benchmarks.landscapes.stacked`). Then the overheads are measured, searches on Ray are killed twenty times,
-and a supernet that was searched before is asked about another device over HTTP. About 50 minutes on two
-cores; an interrupted run goes on where it stopped, in `.cache/benchmarks`.
+(`benchmarks.landscapes.stacked`). Then the overheads are measured, and searches on Ray are killed twenty
+times. About 25 minutes on two cores; an interrupted run goes on where it stopped, in `.cache/benchmarks`.
 """
 
 import tempfile
@@ -17,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks import form
-from benchmarks.again import asked_again
 from benchmarks.form import Figure, Target
 from benchmarks.landscapes import races
 from benchmarks.landscapes.drawing import draw
@@ -56,8 +54,6 @@ TARGETS = {
     "kills": Target(">=", SEARCHES * KILLS),
     "killed_searches_that_differ": Target("<=", 0),
     "infeasible_s": Target("<=", 5.0),
-    "again_predicted_s": Target("<=", 5.0),
-    "again_verified_s": Target("<=", 60.0),
 }
 
 
@@ -73,7 +69,7 @@ def measure(*, quick: bool) -> list[Figure]:
     races.write(curves)
     draw(curves, PLOT)
     paces = _paces(parts, quick=False)
-    return [*_races(curves), *paces, *_kills(parts, SEARCHES, KILLS), *_again(parts)]
+    return [*_races(curves), *paces, *_kills(parts, SEARCHES, KILLS)]
 
 
 def _races(curves: Sequence[Curve]) -> Iterator[Figure]:
@@ -175,16 +171,6 @@ def _kills(parts: Parts, searches: int, each: int) -> Iterator[Figure]:
     lost, doubled = (sum(damage[name] for damage in damages) for name in ("lost", "doubled"))
     detail = f"{lost} evaluations lost, {doubled} twice, {sum(d['seconds'] for d in damages):.0f} s"
     yield Figure("killed_searches_that_differ", float(len(bad)), "searches", detail=detail)
-
-
-def _again(parts: Parts) -> Iterator[Figure]:
-    found = parts.once("again", lambda: asdict(asked_again()))
-    detail = f"from the POST to a front read over HTTP: {found['archived']} archived, latencies predicted"
-    yield Figure("again_predicted_s", found["predicted_s"], "s", detail=detail)
-    detail = f"until a model has looked for more; {found['guessed']} necks put ahead of that front"
-    yield Figure("again_guessed_s", found["guessed_s"], "s", detail=detail)
-    detail = f"{found['evaluated']} evaluated, {found['members']} on the front measured on the device"
-    yield Figure("again_verified_s", found["verified_s"], "s", detail=detail)
 
 
 if __name__ == "__main__":
