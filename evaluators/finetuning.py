@@ -110,6 +110,15 @@ class FineTuning:
         return self.outcome().scores("trained" if self._scratch else "fine-tuned")
 
 
+def in_rounds(tuning: FineTuning, rounds: int) -> Iterator[tuple[Score, ...]]:
+    """Train in that many rounds of about equal length, and yield the scores after each."""
+    done = 0
+    for progress in tuning.run():
+        if progress.step * rounds >= (done + 1) * progress.total:
+            done += 1
+            yield tuning.scores()
+
+
 def _begun(
     evaluator: AccuracyEvaluator, architecture: Architecture, schedule: Schedule, *, scratch: bool
 ) -> Alone:

@@ -50,16 +50,16 @@ class Rounds:
 
 
 def fine_tuned(
-    finalists: Sequence[Evaluation], train: Train, metric: str, rounds: Rounds
+    finalists: Sequence[Evaluation], train: Train, metric: str, rounds: Rounds, *, address: str | None = None
 ) -> list[Evaluation]:
     """Return the finalists with their last round's scores in front, in the order given.
 
     One whose training raised is returned as failed, with its error and the scores there were. `metric`
-    decides who goes on. Ray is started where it is not running, and stopped again.
+    decides who goes on. Ray is joined at `address`, or started where it is not running and stopped again.
     """
     if not finalists:
         return []
-    owned = connect(rounds.workers)
+    owned = connect(rounds.workers, address)
     try:
         with TemporaryDirectory(prefix="finalists-") as folder:
             results = _tuner(finalists, train, metric, rounds, Path(folder)).fit()

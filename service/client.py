@@ -28,6 +28,7 @@ from service.client_records import (
     Dataset,
     Device,
     Event,
+    Finalists,
     Finetuning,
     Front,
     JobFailed,
@@ -208,6 +209,13 @@ class Client:
         with the source 'fine-tuned'.
         """
         return self._post(Finetuning, f"/subnets/{subnet_id}:finetune", schedule)
+
+    def finetune_finalists(self, search_id: str, subnet_ids: Sequence[str], **schedule: Any) -> Finalists:
+        """Queue the fine-tuning of subnets of one search, the hopeless ones stopped early: steps, rounds,
+        reduction, learning_rate, warmup, seed.
+        """
+        body = {"subnet_ids": list(subnet_ids), **schedule}
+        return self._post(Finalists, f"/searches/{search_id}:finetune", body)
 
     # devices
 

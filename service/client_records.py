@@ -150,6 +150,15 @@ class Ranking(Record):
 
 
 @dataclass(frozen=True, repr=False)
+class Finalists(Record):
+    """Finalists of a search, fine-tuned against each other; they are there, best first, when it has ended."""
+
+    place: ClassVar[str] = "/finalists"
+    search_id: str
+    finalists: list[Json] | None
+
+
+@dataclass(frozen=True, repr=False)
 class Predictor(Record):
     """A calibration of a device for a space."""
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
@@ -23,6 +23,8 @@ from service.records import Device, Revisions, Search, Supernet
 from service.store import Store
 from service.stores import datasets, devices, searches, supernets
 
+if TYPE_CHECKING:
+    from evaluators.finetuning import Schedule
 
 Scorer = Callable[[Architecture], tuple[Score, ...]]
 EVALUATOR_VERSION = 1
@@ -48,6 +50,26 @@ class ScorerFactory:
 
         torch.set_num_threads(self.threads)
         return AnyNeck(AccuracyEvaluator(self.workdir, self.dataset), self.weights)
+
+
+@dataclass(frozen=True)
+class FinalistFactory:
+    """Fine-tunes one finalist round by round in a process of Ray; travels there by value."""
+
+    scorer: ScorerFactory
+    schedule: Schedule
+    rounds: int
+
+    def __call__(self, architecture: Architecture) -> Iterator[tuple[Score, ...]]:
+        """Yield the scores after each round."""
+        import torch
+
+        from evaluators.accuracy import AccuracyEvaluator
+        from evaluators.finetuning import FineTuning, in_rounds
+
+        torch.set_num_threads(self.scorer.threads)
+        evaluator = AccuracyEvaluator(self.scorer.workdir, self.scorer.dataset)
+        yield from in_rounds(FineTuning(evaluator, architecture, self.schedule), self.rounds)
 
 
 @dataclass(frozen=True, eq=False)  # equal by identity, since strategies keep what they know by problem

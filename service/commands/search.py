@@ -125,10 +125,43 @@ def cancel(
 
 
 @app.command()
+def finetune(
+    subnet_id: Annotated[str, typer.Argument(help="Id of a subnet, as in the front.")],
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the order of the data.")] = None,
+    control: Annotated[bool, typer.Option(help="Also train it from first weights, to compare.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait for the end; without, print the id.")] = True,
+    url: Url = None,
+    key: Key = None,
+    data: Data = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Train neck and head of a subnet from the inherited weights; print its scores before and after."""
+    with connected(url, key, data) as client:
+        schedule = {"steps": steps, "learning_rate": learning_rate, "seed": seed, "control": control or None}
+        tuning = client.finetune(subnet_id, **schedule)
+        if wait:
+            tuning = client.wait(tuning)
+    parts = {"before": tuning.before, "after": tuning.after, "control": tuning.control}
+    lines = [
+        {"weights": name, **{score["metric"]: score["value"] for score in scores}}
+        for name, scores in parts.items()
+        if scores
+    ]
+    columns = list(dict.fromkeys(metric for line in lines for metric in line))
+    show(tuning.raw, as_json=as_json, text=lambda: rows(lines, columns) if lines else tuning.id)
+
+
+@app.command()
 def download(
     subnet_id: Annotated[str, typer.Argument(help="Id of a subnet, as in the front.")],
     target: Annotated[Path, typer.Argument(help="Where to write it.")],
-    format: Annotated[str, typer.Option(help="bundle, safetensors, onnx or source.")] = "bundle",
+    format: Annotated[
+        str, typer.Option(help="bundle, safetensors, onnx, source or torch_export.")
+    ] = "bundle",
+    deploy: Annotated[bool, typer.Option(help="For inference only: norms folded, branches merged.")] = False,
+    finetuning: Annotated[str | None, typer.Option(help="Id of a fine-tuning whose weights to take.")] = None,
     url: Url = None,
     key: Key = None,
     data: Data = DATA,
@@ -136,7 +169,9 @@ def download(
 ) -> None:
     """Have a file of a subnet made and download it; an interrupted download goes on."""
     with connected(url, key, data) as client:
-        path = client.download(subnet_id, target, format=format)
+        path = client.download(
+            subnet_id, target, format=format, deploy=deploy or None, finetuning_id=finetuning
+        )
     size = path.stat().st_size
     show({"path": str(path), "bytes": size}, as_json=as_json, text=lambda: f"{path}: {size} bytes")
 

@@ -132,6 +132,34 @@ class NewFinetuning(Request):
     )
 
 
+class NewFinalists(NewFinetuning):
+    """Which subnets of a search to fine-tune against each other, and how."""
+
+    subnet_ids: list[Id] = Field(min_length=2, max_length=16, description="subnets of this search")
+    rounds: int = Field(9, ge=2, le=100, description="looks at each one's scores; the last ends the schedule")
+    reduction: int = Field(
+        3, ge=2, le=10, description="after 1, 3, 9, ... rounds only the best one in so many goes on"
+    )
+    control: Literal[False] = False
+
+
+class FinalistView(View):
+    """How far one finalist came."""
+
+    subnet_id: Id
+    state: str = Field(description="'ok', or 'failed' with an error")
+    error: str | None
+    scores: list[ScoreView] = Field(description="after its last round, with the source 'fine-tuned'")
+
+
+class FinalistsView(JobView):
+    """Finalists of a search, fine-tuned by ASHA: the hopeless ones are stopped early."""
+
+    id: Id
+    search_id: Id
+    finalists: list[FinalistView] | None = Field(description="best first, when it has ended")
+
+
 class FinetuningView(JobView):
     """A fine-tuning of one subnet; its scores are also the subnet's, with the source 'fine-tuned'."""
 

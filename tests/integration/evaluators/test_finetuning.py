@@ -5,7 +5,7 @@ import torch
 
 from evaluators.accuracy import AccuracyEvaluator
 from evaluators.errors import InvalidSchedule
-from evaluators.finetuning import FineTuning, Schedule
+from evaluators.finetuning import FineTuning, Schedule, in_rounds
 from search_space.architecture import Architecture
 from supernet.data.digits import make_digits
 from supernet.training.run import train
@@ -71,3 +71,13 @@ def test_to_stop_is_to_stop_iterating(evaluator: AccuracyEvaluator, neck: Archit
 def test_a_schedule_that_trains_nothing_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InvalidSchedule, match=next(iter(wrong))):
         Schedule(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("steps", "rounds", "seen"), [(4, 2, 2), (5, 3, 3), (1, 3, 1)])
+def test_rounds_end_with_the_schedule(
+    evaluator: AccuracyEvaluator, neck: Architecture, steps: int, rounds: int, seen: int
+) -> None:
+    tuning = FineTuning(evaluator, neck, Schedule(steps=steps))
+    found = list(in_rounds(tuning, rounds))
+    assert len(found) == seen
+    assert found[-1] == tuning.scores()

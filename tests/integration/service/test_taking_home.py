@@ -17,8 +17,10 @@ from service import schema
 from service.app import create_app
 from service.database import Database
 from service.files import Files
+from service.retention import collect
 from service.settings import Settings
 from service.store import Store
+from service.stores import jobs
 from service.stores.evaluations import NewEvaluation, add
 from service.worker import LANES, Worker
 from supernet.export import onnx
@@ -216,9 +218,6 @@ def test_a_file_that_is_gone_is_made_again(http: TestClient, store: Store, subne
 
 
 def test_gathering_keeps_fine_tuned_weights(store: Store, tuned: dict[str, object]) -> None:
-    from service.retention import collect
-    from service.stores import jobs
-
     with store.database.read() as tx:
         job = jobs.get(tx, str(tuned["id"]))
     assert job is not None and job.result is not None
@@ -279,6 +278,8 @@ def test_necks_from_elsewhere_and_outside_the_space_are_baselines(
         "mine": {"fine-tuned"},
         "known": {"inherited"},
     }
+    collect(store, days=30)
+    assert store.files.exists(sent.json()["sha256"]), "a search's record names them"
 
 
 def test_weights_of_another_neck_and_lying_headers_are_refused(
@@ -322,3 +323,19 @@ def test_a_supernet_begins_from_an_earlier_one(http: TestClient, store: Store, s
         assert error["pointer"] == "/warm_start" and word in error["detail"]
     answer = http.post(f"{API}/supernets", json=spec | {"warm_start": "01977b6e-3f60-7cc3-9d6c-5f9a3b1c2d4e"})
     assert answer.json()["errors"][0]["pointer"] == "/warm_start"
+
+
+def test_finalists_are_tuned_against_each_other(http: TestClient, store: Store, search: str) -> None:
+    items = http.get(f"{API}/searches/{search}/subnets").json()["items"]
+    ids = [item["id"] for item in items if item["state"] == "ok" and item["scores"]][:2]
+    answer = http.post(f"{API}/searches/{search}:finetune", json={"subnet_ids": [ids[0], ids[0]]})
+    assert answer.json()["errors"][0]["pointer"] == "/subnet_ids/1"
+    made = http.post(
+        f"{API}/searches/{search}:finetune", json={"subnet_ids": ids, "steps": 2, "rounds": 2, "seed": 7}
+    )
+    assert made.status_code == 202, made.text
+    work(store)
+    ended = http.get(made.headers["Location"]).json()
+    assert ended["state"] == "SUCCEEDED", ended["error"]
+    assert {entry["subnet_id"] for entry in ended["finalists"]} == set(ids)
+    assert all(sources(entry) == {"fine-tuned"} for entry in ended["finalists"])
