@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     executor: Literal["ray", "local"] = Field("ray", description="who evaluates: Ray actors or this process")
     parallel: int = Field(2, ge=1, le=256, description="most evaluations at once in one search")
     train_threads: int = Field(2, ge=1, description="threads of a training or an export in a worker")
+    train_workers: int = Field(
+        1, ge=1, le=256, description="data-parallel workers of a training, on Ray; one trains in the worker"
+    )
     torch_threads: int = Field(1, ge=1, description="threads of one worker or actor")
     lease_s: float = Field(30.0, gt=0, description="seconds after which a silent worker loses its job")
     heartbeat_s: float = Field(10.0, gt=0, description="seconds between a worker's beats")

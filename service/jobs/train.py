@@ -8,9 +8,11 @@ from dataclasses import asdict
 
 import torch
 
+from search.errors import InvalidBudget, WorkerFailed
 from service import trained
+from service.settings import Settings
 from service.stores import datasets, jobs, supernets
-from service.work import JobFailed, Outcome, Work
+from service.work import JobFailed, Outcome, TryAgain, Work
 from supernet.errors import SupernetError
 from supernet.training.run import TrainingEvent, train
 from supernet.training.spec import TrainingSpec, spec_from_record
@@ -52,10 +54,34 @@ def _spec(work: Work) -> TrainingSpec:
     return spec_from_record({**supernet.spec, "dataset": dataset.folder, "warm_start": begun})
 
 
+def _training(settings: Settings, spec: TrainingSpec, folder: str) -> Iterator[TrainingEvent]:
+    """Train here, or on several workers on Ray.
+
+    Raises:
+        JobFailed: more workers than CPUs.
+        TryAgain: a worker on Ray died; what was trained up to the last checkpoint is kept.
+    """
+    if settings.train_workers == 1:
+        yield from train(spec, folder)
+        return
+    from search.data_parallel import train_on_ray
+    from service.ray_cluster import check_address, export_token
+
+    check_address(settings)
+    export_token(settings)
+    options = {"workers": settings.train_workers, "threads": settings.train_threads}
+    try:
+        yield from train_on_ray(spec, folder, address=settings.ray_address, **options)
+    except InvalidBudget as error:
+        raise JobFailed("The training has too few CPUs", str(error)) from error
+    except WorkerFailed as error:
+        raise TryAgain(str(error)) from error
+
+
 def _events(work: Work, spec: TrainingSpec, folder: str) -> Iterator[TrainingEvent]:
     """Yield the training's events; report them, but not more often than need be."""
     reported_s = 0.0
-    for event in train(spec, folder):
+    for event in _training(work.store.settings, spec, folder):
         now_s = time.monotonic()
         if now_s - reported_s >= REPORT_S or event.step == event.total:
             work.report(asdict(event), event="progress")

@@ -12,6 +12,7 @@ supernet.errors.DatasetError
 """
 
 from pathlib import Path
+from typing import Self
 
 from supernet.errors import DatasetError
 
@@ -29,6 +30,10 @@ class RecordError(DatasetError):
         self.file, self.record, self.problem, self.remedy = file, record, problem, remedy
         place = f"{file}: {record}" if record else str(file)
         super().__init__(f"{place}: {problem}; {remedy}")
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path, str, str, str]]:
+        """Travel between processes as it was."""
+        return type(self), (self.file, self.record, self.problem, self.remedy)
 
 
 class FolderMissing(RecordError):

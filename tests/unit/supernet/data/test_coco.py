@@ -1,6 +1,7 @@
 """A COCO-format folder is read as it is written, and refused by name where it is unsound."""
 
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -168,3 +169,11 @@ def test_every_problem_is_listed_not_only_the_first(tmp_path: Path) -> None:
     content["images"][1]["file_name"] = "c.png"
     found = list(problems(write(tmp_path, content), "train"))
     assert [type(error) for error in found] == [OrphanAnnotation, InvalidBox, UnreadableImage]
+
+
+def test_an_error_travels_between_processes_as_it_was(tmp_path: Path) -> None:
+    with pytest.raises(FolderMissing) as caught:
+        CocoDetection.open(tmp_path / "none", "train")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert type(again) is FolderMissing and str(again) == str(caught.value)
+    assert (again.file, again.remedy) == (caught.value.file, caught.value.remedy)
