@@ -26,7 +26,7 @@ CHANNELS = {3: 64, 4: 128, 5: 256}
 WIDTHS = [32, 48, 64, 96, 128]
 SEEDS = (21, 22, 23)
 """Of the necks that are trained on."""
-HELD_OUT_SEED = 7041
+HELD_OUT_SEED = 9157
 """Of the necks held out; none of them was measured before the method was final."""
 HELD_OUT = 100
 REFERENCES = 16
