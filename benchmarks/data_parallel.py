@@ -20,6 +20,7 @@ from supernet.training.spec import TrainingSpec
 THREADS = 2
 STEPS, WARM = 24, 8
 SEEDS = (0,)
+TARGETS: dict[str, Target] = {}  # one where four cores are free, see `measure`
 AIM = Target(">=", 1.7)
 
 

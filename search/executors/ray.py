@@ -20,6 +20,7 @@ from typing import Any, Self
 import ray
 from ray.exceptions import RayError, RaySystemError
 
+from search.cluster import start
 from search.errors import ExecutorClosed, InvalidBudget, WorkerFailed
 from search.execution import Evaluator, Factory, Outcome, evaluated
 from search_space.architecture import Architecture
@@ -259,7 +260,7 @@ def connect(workers: int, address: str | None = None) -> bool:
     for name, value in QUICK_TO_NOTICE.items():
         os.environ.setdefault(name, value)
     cpus = min(workers, os.cpu_count() or 1)
-    ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    start(cpus)
     return True
 
 

@@ -9,6 +9,7 @@ import ray
 import torch
 from safetensors.torch import load_file
 
+from search.cluster import start
 from search.data_parallel import train_on_ray
 from search.errors import InvalidBudget
 from supernet.data.digits import make_digits
@@ -23,7 +24,7 @@ SPACE = {"space": "fusion_grid", "widths": [8], "stages": [1]}
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    start(2)
     yield
     ray.shutdown()
 

@@ -7,6 +7,7 @@ import pytest
 import ray
 
 from evaluators.score import Score
+from search.cluster import start
 from search.errors import InvalidBudget
 from search.evaluation import Evaluation
 from search.finalists import Rounds, fine_tuned
@@ -20,9 +21,7 @@ FINALISTS = [Evaluation(graph.key, None, graph, (Score("ap", 0.1, "1", "inherite
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
-    ray.init(
-        "local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100_000_000
-    )
+    start(2)
     yield
     ray.shutdown()
 

@@ -11,6 +11,7 @@ import ray
 
 from evaluators.score import Score
 from search.budget import Budget
+from search.cluster import start
 from search.errors import ExecutorClosed, WorkerFailed
 from search.execution import Outcome
 from search.executors.local import LocalExecutor
@@ -26,9 +27,7 @@ GRAPHS = [SPACE.architecture(genotype) for genotype in SPACE.everything()[100:11
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
-    ray.init(
-        "local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100_000_000
-    )
+    start(2)
     yield
     ray.shutdown()
 
@@ -144,4 +143,4 @@ def test_workers_that_die_whatever_they_evaluate_end_the_search() -> None:
         executor._patience = 2
         executor.submit(GRAPHS)
         with pytest.raises(WorkerFailed, match="dies whatever it evaluates"):
-            executor.wait(60)
+            executor.wait(200)

@@ -1,0 +1,23 @@
+"""A Ray on this machine, started even where the machine is busy."""
+
+import ray
+
+STARTS = 3
+LATE = "timed out during startup"
+
+
+def start(cpus: int) -> None:
+    """Start a Ray of `cpus` CPUs, without a dashboard.
+
+    Ray gives its own processes half a minute to register. A busy machine may need more: it is tried again.
+    """
+    for left in reversed(range(STARTS)):
+        try:
+            ray.init(
+                "local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, configure_logging=False
+            )
+            return
+        except Exception as error:
+            ray.shutdown()
+            if not left or LATE not in str(error):  # Ray raises a bare Exception, known by its text only
+                raise
