@@ -1,8 +1,7 @@
 """Average precision by COCO's protocol, and its standard error by a bootstrap over images.
 
-Equal to pycocotools and to faster-coco-eval, in numpy alone: all classes, IoU thresholds and ranges of areas
-are computed at once from one matching. The bootstrap re-weighs the images of that matching (a draw of images
-is a weight an image), so that many replicates cost little.
+The values come from faster-coco-eval. The bootstrap re-weighs the images of one matching of all classes and
+IoU thresholds (a draw of images is a weight an image), so that many replicates cost little.
 """
 
 from collections.abc import Sequence
@@ -10,16 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from faster_coco_eval import COCO, COCOeval_faster
 
 from supernet.data.coco import Category, ImageRecord
-from supernet.detection.decoding import Detections, rank
+from supernet.detection.decoding import Detections
 from supernet.detection.matching import Flags, Floats, Found, Integers, Matches, Objects, match
 
 __all__ = ["AveragePrecision", "Found", "Precision"]
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
-RANGES = np.array([[0, 1e10], [0, 32**2], [32**2, 96**2], [96**2, 1e10]])
-"""All, small, medium and large objects: areas in square pixels."""
+ANY_AREA = np.array([[0, 1e10]])
+LARGER_THAN = (32**2, 96**2)
+"""Areas in square pixels at which an object is medium, and large."""
 REPLICATES = 40
 
 
@@ -54,11 +55,18 @@ class AveragePrecision:
     def score(self, detections: Detections, *, replicates: int = REPLICATES) -> Precision:
         """Return the average precisions; `detections.image` counts through the records."""
         found = Found.of(detections, self.scales).ranked(self._identifiers)
-        matches = match(found, self._objects, THRESHOLDS)
-        values = _average(found, matches, self._objects)  # (ranges, thresholds, classes)
-        total, *sizes = (_mean(of_range) for of_range in values)
-        stderr = self._stderr(found, matches, replicates) if replicates and len(found.image) else 0.0
-        return Precision(total or 0.0, _mean(values[0, 0]) or 0.0, sizes[0], sizes[1], sizes[2], stderr)
+        if not len(found.image):
+            small, medium, large = (0.0 if there else None for there in self._sizes)
+            return Precision(0.0, 0.0, small, medium, large, 0.0)
+        evaluation = COCOeval_faster(
+            self._labels, self._labels.loadRes(self._rows(found)), "bbox", print_function=_quiet
+        )
+        evaluation.run()
+        ap, ap50, _, *sizes = (max(float(value), 0.0) for value in evaluation.stats[:6])
+        small, medium, large = (
+            value if there else None for value, there in zip(sizes, self._sizes, strict=True)
+        )
+        return Precision(ap, ap50, small, medium, large, self._stderr(found, replicates))
 
     def weighted(self, found: Found, weights: Floats) -> Floats:
         """Return the AP (R,) of images weighted by each row of `weights` (R, images)."""
@@ -71,12 +79,35 @@ class AveragePrecision:
 
     @cached_property
     def _objects(self) -> Objects:
-        return Objects(self.records, len(self.categories), RANGES)
+        return Objects(self.records, len(self.categories), ANY_AREA)
 
-    def _stderr(self, found: Found, matches: Matches, replicates: int) -> float:
+    @cached_property
+    def _sizes(self) -> tuple[bool, ...]:
+        """Whether there are small, medium and large objects."""
+        kinds = np.digitize(self._objects.areas[~self._objects.crowd], LARGER_THAN)
+        return tuple(bool((kinds == kind).any()) for kind in range(3))
+
+    @cached_property
+    def _labels(self) -> COCO:
+        labels = COCO(print_function=_quiet)
+        labels.dataset = _document(self.records, self.categories)
+        labels.createIndex()
+        return labels
+
+    def _rows(self, found: Found) -> Floats:
+        """Return (D, 7): image id, left, top, width, height, score, category id."""
+        kinds = np.array([category.id for category in self.categories], dtype=np.float64)
+        extent = found.boxes[:, 2:] - found.boxes[:, :2]
+        place = [self._identifiers[found.image], found.boxes[:, :2], extent]
+        return np.column_stack([*place, found.scores, kinds[found.labels]])
+
+    def _stderr(self, found: Found, replicates: int) -> float:
+        if not replicates:
+            return 0.0
         rng = np.random.default_rng(len(self.records))
         count = len(self.records)
         weights = rng.multinomial(count, np.full(count, 1 / count), size=replicates).astype(np.float64)
+        matches = match(found, self._objects, THRESHOLDS)
         return float(self._weighted(found, matches, weights).std(ddof=1))
 
     def _weighted(self, found: Found, matches: Matches, weights: Floats) -> Floats:
@@ -85,27 +116,6 @@ class AveragePrecision:
         np.add.at(there, (self._objects.image[counts], self._objects.labels[counts]), 1.0)
         values = _weighted_average(found, matches, weights, weights @ there)
         return np.asarray(np.nanmean(values, axis=(0, 2)))
-
-
-def _mean(values: Floats) -> float | None:
-    there = values[~np.isnan(values)]
-    return float(there.mean()) if len(there) else None
-
-
-def _average(found: Found, matches: Matches, objects: Objects) -> Floats:
-    """Return the AP (ranges, thresholds, classes), NaN where no object counts."""
-    counted = objects.counted()  # (ranges, classes)
-    ranges, thresholds, _ = matches.hits.shape
-    seen = _running(~matches.ignored)
-    kind, threshold, place = matches.hits.nonzero()
-    label = found.labels[place]
-    segment = (kind * thresholds + threshold) * objects.classes + label
-    begins = np.searchsorted(found.labels, label)
-    precision = (rank(segment) + 1) / (seen[kind, threshold, place + 1] - seen[kind, threshold, begins])
-    points = np.searchsorted(RECALLS, (rank(segment) + 1) / counted[kind, label], side="right")
-    areas = _areas_under(precision[None], points[None], segment, ranges * thresholds * objects.classes)
-    values = areas.reshape(ranges, thresholds, objects.classes)
-    return np.where(counted[:, None] > 0, values, np.nan)
 
 
 def _weighted_average(found: Found, matches: Matches, weights: Floats, objects: Floats) -> Floats:
@@ -165,3 +175,27 @@ def _areas_under(precision: Floats, points: Integers, segment: Integers, segment
 def _running(array: Floats | Flags) -> Floats:
     """Return the sums of the first 0, 1, ... entries of the last axis."""
     return np.concatenate([np.zeros((*array.shape[:-1], 1)), np.cumsum(array, axis=-1)], axis=-1)
+
+
+def _document(records: Sequence[ImageRecord], categories: Sequence[Category]) -> dict[str, object]:
+    annotations: list[dict[str, object]] = []
+    for record in records:
+        for box, label, crowd in zip(record.boxes.tolist(), record.labels, record.crowd, strict=True):
+            extent = [box[2] - box[0], box[3] - box[1]]
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": record.id,
+                    "category_id": categories[int(label)].id,
+                    "bbox": [*box[:2], *extent],
+                    "area": extent[0] * extent[1],
+                    "iscrowd": int(crowd),
+                }
+            )
+    images = [{"id": r.id, "width": r.width, "height": r.height, "file_name": r.path.name} for r in records]
+    kinds = [{"id": c.id, "name": c.name} for c in categories]
+    return {"info": {}, "images": images, "annotations": annotations, "categories": kinds}
+
+
+def _quiet(*_: object) -> None:
+    """Swallow what the evaluation would print."""

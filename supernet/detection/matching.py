@@ -79,11 +79,6 @@ class Objects:
         self.group = self.image * classes + self.labels
         self.ignored: Flags = self.crowd | outside(self.areas, ranges)
 
-    def counted(self) -> Integers:
-        """Return (ranges, classes), the number of objects that count."""
-        kinds = [np.bincount(self.labels[~row], minlength=self.classes) for row in self.ignored]
-        return np.stack(kinds)
-
 
 def outside(areas: Floats, ranges: Floats) -> Flags:
     """Return (ranges, n), whether each area lies outside each range."""

@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from faster_coco_eval import COCO as FasterCOCO
-from faster_coco_eval import COCOeval_faster
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -18,10 +16,6 @@ from supernet.detection.decoding import Detections
 
 KEYS = ("boxes", "labels", "crowd")
 CATEGORIES = (Category(3, "a"), Category(7, "b"), Category(90, "c"))
-
-
-def silent(*_: object) -> None:
-    """Print nothing."""
 
 
 def scene(seed: int, images: int = 30, *, crowd: bool = False) -> tuple[list[ImageRecord], Detections]:
@@ -126,18 +120,6 @@ def test_of_an_image_and_class_a_hundred_detections_count() -> None:
         many.image, many.boxes, many.scores * torch.linspace(0.5, 1, len(many.scores)), many.labels
     )
     assert ours(records, spread) == pytest.approx(by_pycocotools(records, spread), abs=1e-9)
-
-
-def test_values_equal_those_of_faster_coco_eval() -> None:
-    records, detections = scene(11, images=60, crowd=True)
-    labels = FasterCOCO(print_function=silent)
-    labels.dataset = document(records)
-    labels.createIndex()
-    evaluation = COCOeval_faster(
-        labels, labels.loadRes(rows(records, detections)), "bbox", print_function=silent
-    )
-    evaluation.run()
-    assert ours(records, detections) == pytest.approx([evaluation.stats[i] for i in (0, 1, 3, 4)], abs=1e-9)
 
 
 def test_uniform_weights_give_the_value_itself() -> None:
