@@ -65,9 +65,7 @@ def decode(outputs: Tensor, points: Tensor, spec: DecodingSpec) -> Detections:
     logarithms = outputs.reshape(-1, classes + 4)[entry.to(outputs.device), classes:].cpu()
     boxes = boxes_at(points.cpu()[entry % count], logarithms)
     image = entry // count
-    group = (image * classes + label).numpy()
-    kept = np.flatnonzero(suppress(group, boxes.numpy(), spec.overlap, spec.most))
-    best = torch.from_numpy(kept[rank(image.numpy()[kept]) < spec.most])
+    best = _suppressed(image, boxes, scores, label, spec)
     return Detections(*(x[best].to(outputs.device) for x in (image, boxes, scores, label)))
 
 
@@ -110,38 +108,13 @@ def rank(owner: Integers) -> Integers:
     return np.arange(len(owner)) - np.searchsorted(owner, owner)
 
 
-def suppress(group: Integers, boxes: Singles, overlap: float, most: int) -> npt.NDArray[np.bool_]:
-    """Return which boxes stay once those that overlap a better one of their group are removed.
+def _suppressed(image: Tensor, boxes: Tensor, scores: Tensor, label: Tensor, spec: DecodingSpec) -> Tensor:
+    """Return the positions (n,) that torchvision's suppression keeps, image by image, best first."""
+    from torchvision.ops import batched_nms  # wanted here only, and slow to import
 
-    All groups advance together: a round keeps the best box left in each group, and removes what overlaps
-    it by more than `overlap` (IoU).
-
-    Args:
-        group: (n,); within a group the best comes first.
-        boxes: (n, 4), left, top, right, bottom.
-        overlap: IoU.
-        most: boxes that a group keeps.
-    """
-    kept = np.zeros(len(group), dtype=np.bool_)
-    order = np.argsort(group, kind="stable")
-    owner, sides = group[order], np.ascontiguousarray(boxes[order].T)
-    for _ in range(most):
-        if not len(order):
-            break
-        leads = np.append(True, owner[1:] != owner[:-1])
-        first = np.flatnonzero(leads)
-        kept[order[first]] = True
-        followers = np.diff(np.append(first, len(order)))
-        stays = ~(_iou(sides, np.repeat(sides[:, first], followers, axis=1)) > overlap)
-        left = np.flatnonzero(stays & ~leads)
-        order, owner, sides = order[left], owner[left], sides[:, left]
-    return kept
-
-
-def _iou(sides: Singles, others: Singles) -> npt.NDArray[np.float64]:
-    """Return the IoU `(n,)` of boxes `(4, n)` with others, computed in single precision."""
-    width = np.minimum(sides[2], others[2]) - np.maximum(sides[0], others[0])
-    height = np.minimum(sides[3], others[3]) - np.maximum(sides[1], others[1])
-    shared = np.maximum(width, 0) * np.maximum(height, 0)
-    areas = [(s[2] - s[0]) * (s[3] - s[1]) for s in (sides, others)]
-    return np.asarray(shared / (areas[0] + areas[1] - shared), dtype=np.float64)
+    kept, start = [image.new_zeros(0)], 0
+    for size in torch.bincount(image).tolist():
+        mine = slice(start, start + size)
+        kept.append(start + batched_nms(boxes[mine], scores[mine], label[mine], spec.overlap)[: spec.most])
+        start += size
+    return torch.cat(kept)
