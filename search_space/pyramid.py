@@ -76,7 +76,10 @@ class PyramidSpace(Space):
         ):
             bad = [width for width in self.widths if used and width % groups]
             if bad:
-                raise InvalidSpace(f"{groups} groups of {what} do not divide the widths {bad}")
+                remedy = f"give widths that are multiples of {groups}"
+                if what == "the norm":
+                    remedy += ", or fewer 'groups'"
+                raise InvalidSpace(f"{groups} groups of {what} do not divide the widths {bad}: {remedy}")
 
     def refuse_unexportable(self, kinds: Sequence[str]) -> None:
         """Raise `InvalidSpace` where a kind of operation cannot be exported and `export_safe` is set."""
