@@ -14,7 +14,7 @@ import pytest
 from service.client import Client
 
 ROOT = Path(__file__).parent.parent.parent
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(600)]
 
 
 def run(*command: str, cwd: Path = ROOT) -> str:
