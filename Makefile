@@ -13,9 +13,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PACKAGES := search_space supernet evaluators search service
 BENCHMARKS = $(shell grep -lw '^def measure' benchmarks/*.py 2>/dev/null | sed 's|^benchmarks/||; s|\.py$$||')
-# One worker a core, at most 8, and 2 GiB of memory for each.
+# One worker a core and one more, since many tests wait for processes; at most 8, and 2 GiB of memory for each.
 WORKERS ?= $(shell $(BIN)/python -c "import os; gib = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30; \
-	print(max(1, min(8, os.cpu_count() or 1, int(gib // 2))))")
+	print(max(1, min(8, (os.cpu_count() or 1) + 1, int(gib // 2))))")
 # Each worker computes in one thread: more would only fight over the same cores.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1
 PYTEST_ARGS ?=
