@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -11,7 +12,7 @@ from service import searches as submitting
 from service.callers import CallerDep, StoreDep
 from service.estimates import estimate
 from service.models.base import Id, Name, PageView, job_fields
-from service.models.rankings import estimate_of
+from service.models.rankings import EstimateView, estimate_of
 from service.models.searches import NewSearch, SearchView, StateView, Validation
 from service.openapi import REFUSALS, links
 from service.paging import PagingDep
@@ -67,7 +68,8 @@ def index(
         found = searches.page(tx, chosen, paging.page)
         kept, token = paging.cut([search for search, _ in found], ("created_at", "id"))
         works = {search.id: job for search, job in found}
-        views = [_view(tx, search, works[search.id]) for search in kept]
+        ranking_of = cache(partial(_estimate, tx))
+        views = [_view(search, works[search.id], ranking_of(search.supernet_id)) for search in kept]
     return PageView(items=views, next_page_token=token)
 
 
@@ -117,10 +119,15 @@ def _one(store: Store, owner: str, search_id: str) -> SearchView:
     with store.database.read() as tx:
         search, job = submitting.require(tx, owner, search_id), jobs.get(tx, search_id)
         assert job is not None, search_id
-        return _view(tx, search, job)
+        return _view(search, job, _estimate(tx, search.supernet_id))
 
 
-def _view(tx: Connection, search: Search, job: Job) -> SearchView:
+def _estimate(tx: Connection, supernet_id: str) -> EstimateView | None:
+    ranked = rankings.latest(tx, supernet_id)
+    return None if ranked is None else estimate_of(ranked.result)
+
+
+def _view(search: Search, job: Job, ranking: EstimateView | None) -> SearchView:
     return SearchView(
         **job_fields(job),
         id=search.id,
@@ -132,5 +139,5 @@ def _view(tx: Connection, search: Search, job: Job) -> SearchView:
         evaluated=search.evaluated,
         failed=search.failed,
         result=None if job.result is None else dict(job.result),
-        ranking=estimate_of(ranked.result if (ranked := rankings.latest(tx, search.supernet_id)) else None),
+        ranking=ranking,
     )

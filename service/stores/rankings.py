@@ -13,9 +13,16 @@ KIND, ROW = "rank", "ranked"
 
 
 def latest(tx: Connection, supernet_id: str) -> Job | None:
-    """Return the supernet's latest estimate that has ended well."""
-    query = select(jobs).join(needs, needs.c.job_id == jobs.c.id).where(needs.c.needs_id == supernet_id)
-    made = query.where(jobs.c.kind == KIND, jobs.c.state.in_(GOOD))
+    """Return the supernet's latest estimate that has ended well.
+
+    Estimates are few, and what needs a supernet may be thousands of searches: so the former are read first.
+    """
+    ended = select(jobs.c.id).where(jobs.c.kind == KIND, jobs.c.state.in_(GOOD))
+    known = list(tx.execute(ended).scalars())
+    if not known:
+        return None
+    query = select(jobs).join(needs, needs.c.job_id == jobs.c.id)
+    made = query.where(needs.c.job_id.in_(known), needs.c.needs_id == supernet_id)
     return one(tx, Job, made.order_by(jobs.c.ended_at.desc(), jobs.c.id.desc()).limit(1))
 
 
