@@ -76,36 +76,41 @@ def assign(targets: Sequence[Targets], points: Tensor, classes: int, spec: Assig
     A box is learned by the locations of its level inside it and within `radius` strides of its centre, or
     by the nearest one of its level where there is none. Where boxes compete the smallest wins.
     """
-    found = [_assign_image(image, points, classes, spec) for image in targets]
-    labels, boxes = (torch.stack(part) for part in zip(*found, strict=True))
-    return Assignment.of(classes, labels, boxes, points)
+    boxes, classes_of = _padded(targets, classes)
+    winner = _winners(boxes, classes_of < classes, points, spec)
+    labels = classes_of.gather(1, winner)
+    learned = boxes.gather(1, winner[..., None].expand(-1, -1, 4))
+    return Assignment.of(classes, labels, learned * (labels < classes)[..., None], points)
 
 
-def _assign_image(
-    targets: Targets, points: Tensor, classes: int, spec: AssignmentSpec
-) -> tuple[Tensor, Tensor]:
-    labels = torch.full((len(points),), classes, dtype=torch.int64)
-    boxes = points.new_zeros(len(points), 4)
-    if len(targets.boxes):
-        winner = _winners(targets.boxes, points, spec)
-        taken = winner >= 0
-        labels[taken] = targets.labels[winner[taken]]
-        boxes[taken] = targets.boxes[winner[taken]]
-    return labels, boxes
+def _padded(targets: Sequence[Targets], classes: int) -> tuple[Tensor, Tensor]:
+    """Return boxes `(B, n + 1, 4)` and labels `(B, n + 1)`; those that an image lacks are no box, no class.
+
+    The last one of every image is lacking: it is what locations learn where there is nothing.
+    """
+    count = max((len(image.labels) for image in targets), default=0) + 1
+    boxes = torch.zeros(len(targets), count, 4)
+    labels = torch.full((len(targets), count), classes, dtype=torch.int64)
+    for index, image in enumerate(targets):
+        boxes[index, : len(image.boxes)] = image.boxes
+        labels[index, : len(image.labels)] = image.labels
+    return boxes, labels
 
 
-def _winners(boxes: Tensor, points: Tensor, spec: AssignmentSpec) -> Tensor:
-    """Return `(N,)` int64, the box that each location learns, or -1."""
-    sides = boxes[:, 2:] - boxes[:, :2]
+def _winners(boxes: Tensor, found: Tensor, points: Tensor, spec: AssignmentSpec) -> Tensor:
+    """Return `(B, N)` int64, which of the boxes that are `found` each location learns, or the last one."""
+    sides = boxes[..., 2:] - boxes[..., :2]
     levels = sorted({int(level) for level in points[:, 3].unique()})
-    same = points[:, None, 3] == spec.level_of(sides.amax(1), levels)[None].to(points.dtype)  # (N, n)
-    offset = points[:, None, :2] - (boxes[:, :2] + sides / 2)[None]  # (N, n, 2)
-    inside = (offset.abs() < sides[None] / 2).all(2)
-    central = (offset.abs() < spec.radius * points[:, None, 2:3]).all(2)
-    candidate = same & inside & central
-    distance = offset.norm(dim=2).masked_fill(~same, torch.inf)
-    lonely = ~candidate.any(0)
-    candidate[distance.argmin(0)[lonely], lonely.nonzero()[:, 0]] = True
-    areas = sides.prod(1).expand(len(points), -1).masked_fill(~candidate, torch.inf)
-    smallest, winner = areas.min(1)
-    return winner.masked_fill(smallest.isinf(), -1)
+    same = (points[:, 3, None] == spec.level_of(sides.amax(-1), levels)[:, None].to(points.dtype)) & found[
+        :, None
+    ]
+    offset = points[:, None, :2] - (boxes[..., :2] + sides / 2)[:, None]  # (B, N, n, 2)
+    inside = (offset.abs() < sides[:, None] / 2).all(-1)
+    central = (offset.abs() < spec.radius * points[:, None, 2:3]).all(-1)
+    candidate = same & inside & central  # (B, N, n)
+    distance = offset.norm(dim=-1).masked_fill(~same, torch.inf)
+    image, lonely = (found & ~candidate.any(1)).nonzero(as_tuple=True)
+    candidate[image, distance.argmin(1)[image, lonely], lonely] = True
+    areas = sides.prod(-1)[:, None].expand(candidate.shape).masked_fill(~candidate, torch.inf)
+    smallest, winner = areas.min(-1)
+    return winner.masked_fill(smallest.isinf(), boxes.shape[1] - 1)

@@ -65,3 +65,17 @@ def test_large_boxes_go_up_and_images_without_objects_teach_nothing() -> None:
     assert (assignment.labels[1] == 1).all()
     part = assignment.part(slice(1, 2))
     assert part.positives == 0 and part.labels.shape == (1, 336)
+
+
+def test_a_batch_learns_what_each_of_its_images_learns_alone() -> None:
+    images = [
+        targets([5.0, 5.0, 7.0, 7.5]),
+        targets(),
+        targets([0, 0, 38, 38], [8, 8, 17, 17], [10, 10, 100, 110], [40, 2, 40, 9]),
+    ]
+    points, spec = locations(SIZES), AssignmentSpec()
+    together = assign(images, points, 4, spec)
+    for index, image in enumerate(images):
+        alone = assign([image], points, 4, spec)
+        assert torch.equal(together.labels[index], alone.labels[0])
+        assert torch.equal(together.boxes[index], alone.boxes[0])
