@@ -69,7 +69,8 @@ class CachedFeatures:
         picks = list(zip(drawn.tolist(), indices, strict=True))
         levels = self._maps[0]
         maps = {level: torch.stack([self._maps[c][level][i] for c, i in picks]).float() for level in levels}
-        return FeatureBatch(maps, [self._targets[c][i] for c, i in picks])
+        channels_last = {level: x.permute(0, 3, 1, 2) for level, x in maps.items()}
+        return FeatureBatch(channels_last, [self._targets[c][i] for c, i in picks])
 
 
 def feature_bytes(backbone: Backbone, size: tuple[int, int], images: int) -> int:
@@ -82,12 +83,15 @@ def feature_bytes(backbone: Backbone, size: tuple[int, int], images: int) -> int
 def _copy(
     backbone: Backbone, loader: Loader, copy: int, device: torch.device
 ) -> tuple[Mapping[int, Tensor], tuple[Targets, ...]]:
-    """Return the features and targets of one augmentation of every image, in the images' order."""
+    """Return features `(images, H_l, W_l, C_l)` and targets of one augmentation of every image, in order."""
     changed = loader.augmentation if copy else Augmentation(brightness=0, permute_channels=False)
     source = _InOrder(loader.source, loader.batch_size, loader.seed + 1000 * copy, changed)
     parts = [source.batch(step) for step in range(source.steps)]
     maps = [_run(backbone, part, device) for part in parts]
-    joined = {level: torch.cat([part[level].half() for part in maps]) for level in backbone.channels}
+    joined = {
+        level: torch.cat([part[level].half().permute(0, 2, 3, 1) for part in maps]).contiguous()
+        for level in backbone.channels
+    }
     return joined, tuple(target for part in parts for target in part.targets)
 
 
