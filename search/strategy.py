@@ -4,7 +4,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -52,7 +52,12 @@ class Strategy:
 
 def names() -> list[str]:
     """Return the strategies there are."""
-    return sorted(entry.name for entry in pkgutil.iter_modules(search.strategies.__path__))
+    return list(_names())
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(sorted(entry.name for entry in pkgutil.iter_modules(search.strategies.__path__)))
 
 
 def load(name: str, *, batch: int | None = None, **options: object) -> Strategy:

@@ -87,8 +87,8 @@ def insert(connection: Connection, table: Table) -> Any:
 def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
     """Insert a row unless its key or another unique value is taken, and return whether it was new."""
     key = next(iter(table.primary_key))
-    statement = insert(connection, table).values(**values).on_conflict_do_nothing().returning(key)
-    return connection.execute(statement).one_or_none() is not None
+    statement = insert(connection, table).on_conflict_do_nothing().returning(key)
+    return connection.execute(statement, dict(values)).one_or_none() is not None
 
 
 def _clock_query(connection: Connection) -> str:

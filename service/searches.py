@@ -22,7 +22,7 @@ from service.device_names import device_names
 from service.errors import Forbidden, NotFound, Pointed, Unacceptable
 from service.identifiers import new_id
 from service.models.searches import DeviceSpec, NewSearch
-from service.records import Device, Predictor, Search, Supernet
+from service.records import Device, Job, Predictor, Search, Supernet
 from service.settings import Settings
 from service.states import ENDED, GOOD
 from service.store import Store
@@ -74,8 +74,13 @@ def plan(store: Store, owner: str, request: NewSearch) -> Plan:
     return Plan(spec, space, resolved)
 
 
-def submit(store: Store, owner: str, search_id: str, request: NewSearch, *, may_hurry: bool = False) -> None:
-    """Store a search, and whatever must come before it; again with the same id it does nothing.
+def submit(
+    store: Store, owner: str, search_id: str, request: NewSearch, *, may_hurry: bool = False
+) -> tuple[Search, Job]:
+    """Store a search, and whatever must come before it; again with the same id it stores nothing.
+
+    Returns:
+        The search and its job as they are stored.
 
     Raises:
         Unacceptable, TooMany, Unavailable: nothing was stored.
@@ -86,14 +91,16 @@ def submit(store: Store, owner: str, search_id: str, request: NewSearch, *, may_
     store.require_disk()
     made = plan(store, owner, request)
     with store.database.write() as tx:
-        if searches.get(tx, search_id) is not None:
-            return
+        known = searches.get_with_job(tx, search_id)
+        if known is not None:
+            return known
         require_room(tx, owner, store.settings)
         supernet_id = request.supernet_id or new_id()
         if request.supernet is not None:
             assert made.training is not None
             training.add(tx, store, owner, supernet_id, request.supernet, made.training)
         _add(tx, owner, search_id, supernet_id, request, made)
+        return require_with_job(tx, owner, search_id)
 
 
 def _add(
@@ -148,6 +155,18 @@ def require(tx: Connection, owner: str, search_id: str) -> Search:
         NotFound: there is none.
     """
     found = searches.get(tx, search_id, owner)
+    if found is None:
+        raise NotFound("no such search")
+    return found
+
+
+def require_with_job(tx: Connection, owner: str, search_id: str) -> tuple[Search, Job]:
+    """Return the owner's search and its job.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = searches.get_with_job(tx, search_id, owner)
     if found is None:
         raise NotFound("no such search")
     return found

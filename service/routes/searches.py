@@ -41,9 +41,12 @@ def post(
     """Queue a search; with an inline supernet, its training first; with a new device, its calibration
     first.
     """
-    submitting.submit(store, caller.owner, identifier, request, may_hurry=caller.is_admin)
+    search, job = submitting.submit(store, caller.owner, identifier, request, may_hurry=caller.is_admin)
     response.headers["Location"] = f"/api/v1/searches/{identifier}"
-    return _one(store, caller.owner, identifier)
+    if request.supernet is not None:  # not trained yet, so not ranked either
+        return _view(search, job, None)
+    with store.database.read() as tx:
+        return _view(search, job, _estimate(tx, search.supernet_id))
 
 
 @router.post("/searches:validate", responses=REFUSALS, operation_id="validate_search")
@@ -117,8 +120,7 @@ def _move(store: Store, owner: str, search_id: str, request: str) -> StateView:
 
 def _one(store: Store, owner: str, search_id: str) -> SearchView:
     with store.database.read() as tx:
-        search, job = submitting.require(tx, owner, search_id), jobs.get(tx, search_id)
-        assert job is not None, search_id
+        search, job = submitting.require_with_job(tx, owner, search_id)
         return _view(search, job, _estimate(tx, search.supernet_id))
 
 

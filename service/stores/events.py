@@ -28,7 +28,7 @@ def append(tx: Connection, job_id: str, kind: str, payload: Mapping[str, Any]) -
 
 def _store(tx: Connection, job_id: str, number: int, kind: str, payload: Mapping[str, Any]) -> None:
     values = {"job_id": job_id, "number": number, "kind": kind, "payload": dict(payload)}
-    tx.execute(insert(events).values(**values, created_at=read_clock(tx)))
+    tx.execute(insert(events), {**values, "created_at": read_clock(tx)})
 
 
 def after(tx: Connection, job_id: str, number: int, *, limit: int = 500) -> list[Event]:

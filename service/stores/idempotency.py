@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from service.database import insert_new, read_clock
 from service.identifiers import new_id
@@ -13,6 +13,9 @@ from service.tables import idempotency
 
 STALE_S = 120.0
 """Age at which a request that never ended (its process died) may be taken up again, seconds."""
+THIS = update(idempotency).where(
+    idempotency.c.owner == bindparam("of"), idempotency.c.key == bindparam("under")
+)
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,13 @@ def finish(
     tx: Connection, owner: str, key: str, *, status: int, headers: Mapping[str, str], body: str
 ) -> None:
     """Store the answer under its key."""
-    statement = update(idempotency).where(idempotency.c.owner == owner, idempotency.c.key == key)
-    tx.execute(statement.values(done=True, status=status, headers=dict(headers), body=body))
+    answer = {"done": True, "status": status, "headers": dict(headers), "body": body}
+    tx.execute(THIS, {"of": owner, "under": key, **answer})
 
 
 def release(tx: Connection, owner: str, key: str) -> None:
     """Let a request that failed be sent again at once."""
-    statement = update(idempotency).where(idempotency.c.owner == owner, idempotency.c.key == key)
-    tx.execute(statement.values(created_at=0.0))
+    tx.execute(THIS, {"of": owner, "under": key, "created_at": 0.0})
 
 
 def forget_before(tx: Connection, moment: float) -> int:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     Update,
     and_,
+    bindparam,
     case,
     delete,
     exists,
@@ -34,6 +35,11 @@ from service.stores import events
 from service.stores.rows import one
 from service.tables import jobs, needs
 
+BY_ID = select(jobs).where(jobs.c.id == bindparam("wanted"))
+ACTIVE = select(func.count()).where(
+    jobs.c.owner == bindparam("of"), jobs.c.state.in_([state for state in State if state not in ENDED])
+)
+
 
 @dataclass(frozen=True)
 class NewJob:
@@ -50,27 +56,17 @@ class NewJob:
 def enqueue(tx: Connection, job: NewJob) -> None:
     """Put a job into the queue; it starts when every job that it needs has succeeded."""
     now = read_clock(tx)
-    values = {"id": job.id, "kind": job.kind, "owner": job.owner, "priority": job.priority}
-    tx.execute(
-        insert(jobs).values(
-            **values,
-            state=State.QUEUED,
-            request=dict(job.request),
-            created_at=now,
-            queued_at=now,
-            attempt=0,
-            epoch=0,
-            event_count=1,
-        )
-    )
+    given = {"id": job.id, "kind": job.kind, "owner": job.owner, "priority": job.priority}
+    given |= {"state": State.QUEUED, "request": dict(job.request), "created_at": now, "queued_at": now}
+    tx.execute(insert(jobs), given | {"attempt": 0, "epoch": 0, "event_count": 1})
     for needed in dict.fromkeys(job.needs):
-        tx.execute(insert(needs).values(job_id=job.id, needs_id=needed))
+        tx.execute(insert(needs), {"job_id": job.id, "needs_id": needed})
     events.begin(tx, job.id, "state", {"state": State.QUEUED})
 
 
 def get(tx: Connection, job_id: str) -> Job | None:
     """Return the job, None if there is none."""
-    return one(tx, Job, select(jobs).where(jobs.c.id == job_id))
+    return one(tx, Job, BY_ID, {"wanted": job_id})
 
 
 def claim(tx: Connection, *, worker: str, kinds: Iterable[str], lease_s: float) -> Job | None:
@@ -279,8 +275,7 @@ def remove(tx: Connection, job_id: str) -> None:
 
 def active_count(tx: Connection, owner: str) -> int:
     """Return how many unfinished jobs the owner has."""
-    query = select(func.count()).where(jobs.c.owner == owner, jobs.c.state.not_in(ENDED))
-    return int(tx.execute(query).scalar_one())
+    return int(tx.execute(ACTIVE, {"of": owner}).scalar_one())
 
 
 def counts(tx: Connection) -> dict[tuple[str, str], int]:

@@ -10,6 +10,7 @@ from service.stores.rows import many, one
 from service.tables import events, jobs, needs
 
 KIND, ROW = "rank", "ranked"
+DONE = select(jobs.c.id).where(jobs.c.kind == KIND, jobs.c.state.in_(GOOD))
 
 
 def latest(tx: Connection, supernet_id: str) -> Job | None:
@@ -17,8 +18,7 @@ def latest(tx: Connection, supernet_id: str) -> Job | None:
 
     Estimates are few, and what needs a supernet may be thousands of searches: so the former are read first.
     """
-    ended = select(jobs.c.id).where(jobs.c.kind == KIND, jobs.c.state.in_(GOOD))
-    known = list(tx.execute(ended).scalars())
+    known = list(tx.execute(DONE).scalars())
     if not known:
         return None
     query = select(jobs).join(needs, needs.c.job_id == jobs.c.id)

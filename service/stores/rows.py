@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Select, Table, tuple_
+from sqlalchemy import Connection, Select, Table, tuple_
 
 R = TypeVar("R")
 
@@ -24,20 +24,29 @@ def columns(table: Table, record: type[Any]) -> list[Any]:
     return [table.c[field.name] for field in fields(record)]
 
 
-def to_record(record: type[R], row: Row[Any]) -> R:
-    """Return the row as a record."""
-    return record(**{name: row._mapping[name] for name in record.__dataclass_fields__})  # type: ignore[attr-defined]
+def one(
+    connection: Connection, record: type[R], query: Select[Any], values: Mapping[str, Any] | None = None
+) -> R | None:
+    """Return the only row as a record, None if there is none.
 
-
-def one(connection: Connection, record: type[R], query: Select[Any]) -> R | None:
-    """Return the only row as a record, None if there is none."""
-    row = connection.execute(query).one_or_none()
-    return None if row is None else to_record(record, row)
+    Args:
+        connection: in a transaction.
+        record: with a field for each column that is wanted.
+        query: with a column for each field.
+        values: of the query's parameters. A query that is built once and given its values each time is much
+            cheaper than one built each time.
+    """
+    row = connection.execute(query, values).columns(*_names(record)).one_or_none()
+    return None if row is None else record(*row)
 
 
 def many(connection: Connection, record: type[R], query: Select[Any]) -> list[R]:
     """Return every row as a record."""
-    return [to_record(record, row) for row in connection.execute(query)]
+    return [record(*row) for row in connection.execute(query).columns(*_names(record)).all()]
+
+
+def _names(record: type[Any]) -> list[str]:
+    return [field.name for field in fields(record)]
 
 
 def paged(query: Select[Any], order: Iterable[Any], page: Page, *, descending: bool = True) -> Select[Any]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select
 
 from service.database import read_clock
 from service.records import Job, Search
-from service.stores.rows import Page, columns, many, one, paged, to_record
+from service.stores.rows import Page, columns, one, paged
 from service.tables import fronts, jobs, searches
+
+BY_ID = select(searches).where(searches.c.id == bindparam("wanted"))
+BOTH = select(*columns(searches, Search), *columns(jobs, Job)).join(jobs, jobs.c.id == searches.c.id)
+BOTH_BY_ID = BOTH.where(searches.c.id == bindparam("wanted"))
+WIDTH = len(fields(Search))
 
 
 @dataclass(frozen=True)
@@ -25,33 +30,41 @@ class Filter:
 
 def add(tx: Connection, search: Search) -> None:
     """Store a new search; its job must be stored already."""
-    tx.execute(insert(searches).values(**asdict(search)))
+    tx.execute(insert(searches), vars(search))
 
 
 def get(tx: Connection, search_id: str, owner: str | None = None) -> Search | None:
     """Return the search, None if there is none or it is another owner's."""
-    query = select(searches).where(searches.c.id == search_id)
-    return one(tx, Search, query if owner is None else query.where(searches.c.owner == owner))
+    found = one(tx, Search, BY_ID, {"wanted": search_id})
+    return found if found is None or owner in (None, found.owner) else None
+
+
+def get_with_job(tx: Connection, search_id: str, owner: str | None = None) -> tuple[Search, Job] | None:
+    """Return the search and its job, None if there is none or it is another owner's."""
+    row = tx.execute(BOTH_BY_ID, {"wanted": search_id}).one_or_none()
+    if row is None or owner not in (None, row.owner):
+        return None
+    return _split(row)
 
 
 def page(tx: Connection, filter: Filter, page: Page) -> list[tuple[Search, Job]]:
     """Return one page of searches with their jobs."""
-    query = _filtered(filter)
     order = (searches.c.created_at, searches.c.id)
-    cut = paged(query, order, page, descending=not filter.oldest_first)
-    found = many(tx, Search, cut)
-    works = tx.execute(select(jobs).where(jobs.c.id.in_([search.id for search in found])))
-    by_id = {job.id: job for job in (to_record(Job, row) for row in works)}
-    return [(search, by_id[search.id]) for search in found]
+    cut = paged(_filtered(filter), order, page, descending=not filter.oldest_first)
+    return [_split(row) for row in tx.execute(cut).all()]
 
 
 def _filtered(filter: Filter) -> Select[Any]:
-    query = select(*columns(searches, Search)).where(searches.c.owner == filter.owner)
+    query = BOTH.where(searches.c.owner == filter.owner)
     if filter.label is not None:
         query = query.where(searches.c.label == filter.label)
     if filter.state is not None:
-        query = query.join(jobs, jobs.c.id == searches.c.id).where(jobs.c.state == filter.state)
+        query = query.where(jobs.c.state == filter.state)
     return query
+
+
+def _split(row: Row[Any]) -> tuple[Search, Job]:
+    return Search(*row[:WIDTH]), Job(*row[WIDTH:])
 
 
 def store_front(tx: Connection, front_id: str, search_id: str, document: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from service.records import Supernet
 from service.stores.rows import Page, many, one, paged
 from service.tables import supernets
+
+BY_ID = select(supernets).where(supernets.c.id == bindparam("wanted"))
 
 
 def add(tx: Connection, supernet: Supernet) -> None:
@@ -18,8 +20,8 @@ def add(tx: Connection, supernet: Supernet) -> None:
 
 def get(tx: Connection, supernet_id: str, owner: str | None = None) -> Supernet | None:
     """Return the supernet, None if there is none or it is another owner's."""
-    query = select(supernets).where(supernets.c.id == supernet_id)
-    return one(tx, Supernet, query if owner is None else query.where(supernets.c.owner == owner))
+    found = one(tx, Supernet, BY_ID, {"wanted": supernet_id})
+    return found if found is None or owner in (None, found.owner) else None
 
 
 def page(tx: Connection, owner: str, page: Page) -> list[Supernet]:
