@@ -23,7 +23,6 @@ from safetensors.torch import save_file
 from benchmarks import form
 from benchmarks.context_ranking import Ranking
 from benchmarks.form import Figure, Target
-from benchmarks.ranking import BACKBONE_SPACE
 from benchmarks.rows import Rows
 from evaluators.accuracy import AccuracyEvaluator
 from search_space.architecture import Architecture, Edge, Input, Node
@@ -43,6 +42,15 @@ WORK = Path("artifacts/context")
 SEEDS = (0, 1)
 STEPS = 900
 BACKBONE_STEPS = 600
+BACKBONE_SPACE: dict[str, Any] = {
+    "space": "fusion_grid",
+    "stages": [1],
+    "widths": [48],
+    "paths": ["top_down"],
+    "fusions": ["sum"],
+    "ops": ["conv3"],
+    "places": ["after"],
+}
 CHANNELS = {3: 64, 4: 96, 5: 128}
 MACS = 14e6
 """Of neck and head together, for an image of 128 px."""
