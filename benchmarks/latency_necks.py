@@ -36,10 +36,16 @@ BUDGETS = (20, 50)
 DRAWN = (*[False] * designed(20), *[True] * (20 - designed(20)))
 DRAWN += (*[False] * (designed(50) - designed(20)), *[True] * (30 - designed(50) + designed(20)))
 """Of the 50 necks of a seed, those drawn at random; the first 20 are what a budget of 20 measures."""
-SPACES = tuple(
-    Space.load({"space": name, "channels": CHANNELS, "widths": WIDTHS})
-    for name in ("fusion_grid", "merging_cells")
-)
+SPACE_NAMES = ("fusion_grid", "merging_cells", "path_aggregation")
+
+
+def space_of(name: str) -> Space:
+    """Return a space on the benchmark's backbone."""
+    return Space.load({"space": name, "channels": CHANNELS, "widths": WIDTHS})
+
+
+SPACES = tuple(map(space_of, SPACE_NAMES[:2]))
+"""Of the necks that are measured."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ SearchSpaceError (ValueError)
 ├── NewerSchema             JSON written by a later version of this package
 ├── UnknownName             a space or a reference neck that does not exist; offers near matches
 ├── InvalidSpace            a space whose options contradict one another
-└── NotInSpace              an architecture or genotype that the space does not contain
+├── NotInSpace              an architecture or genotype that the space does not contain
+└── NotComposable           necks of a space that cannot be laid out many at once
 """
 
 from collections.abc import Iterable
@@ -54,6 +55,10 @@ class InvalidSpace(SearchSpaceError):
 
 class NotInSpace(SearchSpaceError):
     """An architecture or a genotype that the space does not contain."""
+
+
+class NotComposable(SearchSpaceError):
+    """Necks that cannot be laid out many at once; each has to be built by itself."""
 
 
 def near(name: str, known: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Literal
 
 from search_space.architecture import Architecture, Edge, Input, Node
+from search_space.composition import Fragment, Indices, Tape
 from search_space.errors import InvalidSpace, NotInSpace
 from search_space.matching import Matcher
 from search_space.op import Op
@@ -134,6 +135,20 @@ class PyramidSpace(Space):
             emit(Node(name, level, width, (Edge(source, ()),), None, ops))
             made[level] = name
         return made
+
+    def compose_laterals(self, widths: Indices, tape: Tape) -> Indices:
+        """Lay out the laterals of many necks, given the index of each one's width."""
+
+        def build(key: tuple[int, ...]) -> Fragment:
+            nodes: list[Node] = []
+            made = self.laterals(self.widths[key[0]], nodes.append)
+            return Fragment(self.inputs, tuple(nodes), tuple(made[level] for level in self.levels))
+
+        return tape.lay("laterals", [widths], build, tape.features)
+
+    def named(self, name: str, width: int) -> tuple[Input, ...]:
+        """Return inputs of a fragment, one a level, called by `name` and their level."""
+        return tuple(Input(f"{name}{level}", level, width) for level in self.levels)
 
     def finish(self, nodes: Sequence[Node], outputs: Mapping[int, str]) -> Architecture:
         """Return the architecture of the nodes, which are trusted to be valid."""

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from search_space import spaces
 from search_space.architecture import Architecture
-from search_space.errors import InvalidSpace, NotInSpace, near
+from search_space.composition import Indices, Tape
+from search_space.errors import InvalidSpace, NotComposable, NotInSpace, near
 
 Genotype = tuple[int, ...]
 """The index of the choice made for each gene of a space."""
@@ -74,6 +75,16 @@ class Space(ABC):
     @abstractmethod
     def baselines(self) -> dict[str, Genotype]:
         """Return the genotype of each hand-made neck whose topology the space contains, by name."""
+
+    def compose(self, genotypes: Indices, tape: Tape) -> Indices:
+        """Lay out canonical genotypes (N, genes) on a tape, and return the necks' outputs (levels, N).
+
+        Every neck is then the graph that `architecture` returns, up to names.
+
+        Raises:
+            NotComposable: this space does not know how.
+        """
+        raise NotComposable(f"{self.name} does not lay out many necks at once")
 
     @staticmethod
     def load(spec: str | Mapping[str, Any]) -> "Space":

@@ -48,10 +48,6 @@ class Lowered:
     def __len__(self) -> int:
         return len(self.amounts)
 
-    def repeated(self, times: int) -> "Lowered":
-        """Return every neck `times` times over."""
-        return Lowered(np.tile(self.amounts, (times, 1)), self.classes)
-
 
 def vocabulary(every: Sequence[Totals]) -> tuple[str, ...]:
     """Return the classes that occur, sorted."""

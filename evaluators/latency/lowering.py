@@ -1,11 +1,15 @@
 """`Lowering`: which runtime's rewriting a kernel list follows; data that a stored predictor carries."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from evaluators.latency.kernels import Kernel
 from evaluators.latency.lowering_onnxruntime import lower_onnxruntime
+from evaluators.latency.lowering_onnxruntime import run_piece as onnxruntime_piece
 from evaluators.latency.lowering_torch import lower_torch
+from evaluators.latency.lowering_torch import run_piece as torch_piece
+from evaluators.latency.pieces import Arrival, Piece, Ran
 from search_space.architecture import Architecture
 from search_space.op import Size
 
@@ -33,3 +37,14 @@ class Lowering:
         if self.runtime == "torch":
             return lower_torch(architecture, image_size, batch, threads=self.threads)
         return lower_onnxruntime(architecture, image_size, batch, block=self.block)
+
+    @property
+    def merges(self) -> bool:
+        """Whether equal operations run once, and what runs depends on the operations around it."""
+        return self.runtime == "onnxruntime"
+
+    def run_piece(self, piece: Piece, arrived: Sequence[Arrival], batch: int) -> Ran:
+        """Return what running a piece does, given what arrives at its inputs."""
+        if self.runtime == "torch":
+            return torch_piece(piece, batch, threads=self.threads)
+        return onnxruntime_piece(piece, arrived, batch, block=self.block)

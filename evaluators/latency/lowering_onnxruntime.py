@@ -8,19 +8,21 @@ before loading, so reading them costs nothing.
 """
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
 from evaluators.latency.expansion import Program, Work, expand
+from evaluators.latency.features import MEGA, totals
 from evaluators.latency.kernels import FLOAT_BYTES, Kernel
 from evaluators.latency.lowering_torch import conv_kind, kernel_kind, pooled_pixels
+from evaluators.latency.pieces import WITHOUT_WEIGHTS, Arrival, Held, Piece, Ran
 from search_space.architecture import Architecture
-from search_space.op import Shape, Size
+from search_space.op import Op, Shape, Size
 from search_space.ops.conv import Conv
 
 _FUSED_ACTS = frozenset({"relu", "sigmoid", "leaky_relu", "hard_sigmoid", "relu6", "hard_swish"})
 _ANY_LAYOUT = frozenset({"act"})
-_WITHOUT_WEIGHTS = frozenset({"act", "add", "mul", "max_pool", "avg_pool", "global_pool", "resize", "concat"})
 
 
 def lower_onnxruntime(
@@ -38,8 +40,46 @@ def lower_onnxruntime(
     program = expand(architecture, image_size)
     _merge_equal(program)
     readers = program.readers()
-    layout = _Layout(program, block, batch, readers, _fold(program, readers))
-    return layout.kernels()
+    activated = _fold(program, readers, {})
+    layout = _Layout(program, block, batch, readers, activated, plain=set(program.inputs))
+    layout.run(program.works)
+    for value in program.outputs:
+        layout.need(value, "output", blocked=False)
+    return tuple(layout.found)
+
+
+def run_piece(piece: Piece, arrived: Sequence[Arrival], batch: int, *, block: int) -> Ran:
+    """Run one piece of a neck whose equal operations were merged.
+
+    Args:
+        piece: what runs.
+        arrived: its inputs.
+        batch: images.
+        block: see `lower_onnxruntime`.
+    """
+    first = [entry.first for entry in arrived]
+    program = piece.program(first)
+    readers = program.readers()
+    readers.update({value: 0 if entry.alone else 1 for value, entry in enumerate(arrived)})
+    before = {
+        value: Work("", "conv", [], value, Op()) for value, entry in enumerate(arrived) if entry.held.foldable
+    }
+    makers = dict(before)
+    layout = _Layout(program, block, batch, readers, _fold(program, readers, makers))
+    for value, entry in enumerate(arrived):
+        layout.hold(value, entry.held)
+        if value in before and before[value].output != value:
+            layout.hold(before[value].output, entry.held)
+    given = len(layout.found)
+    layout.run(program.works)
+    if not piece.jobs:
+        layout.need(0, "output", blocked=False)
+    known = [layout.held(value, makers) for value in (*first, piece.output)]
+    ran = totals(layout.found[given:])
+    for kernel in layout.found[:given]:
+        macs, moved, count = ran.get(kernel.kind, (0.0, 0.0, 0.0))
+        ran[kernel.kind] = (macs, moved + kernel.bytes * MEGA, count)
+    return Ran(ran, tuple(known[:-1]), known[-1])
 
 
 def _merge_equal(program: Program) -> None:
@@ -50,7 +90,7 @@ def _merge_equal(program: Program) -> None:
     for work in program.works:
         work.inputs = [same.get(value, value) for value in work.inputs]
         key = (work.kind, work.form, work.op, tuple(work.inputs), program.shapes[work.output])
-        if work.kind in _WITHOUT_WEIGHTS and key in made:
+        if work.kind in WITHOUT_WEIGHTS and key in made:
             same[work.output] = made[key]
             continue
         made.setdefault(key, work.output)
@@ -59,9 +99,11 @@ def _merge_equal(program: Program) -> None:
     program.outputs = [same.get(value, value) for value in program.outputs]
 
 
-def _fold(program: Program, readers: Counter[int]) -> dict[int, str]:
-    """Merge norms, scales and activations into the convolution before; return activations by value."""
-    makers: dict[int, Work] = {}
+def _fold(program: Program, readers: Counter[int], makers: dict[int, Work]) -> dict[int, str]:
+    """Merge norms, scales and activations into the convolution before; return activations by value.
+
+    `makers` tells who made each value and is kept up to date.
+    """
     activated: dict[int, str] = {}
     kept = []
     for work in program.works:
@@ -98,25 +140,41 @@ class _Layout:
     plain: set[int] = field(default_factory=set)
     found: list[Kernel] = field(default_factory=list)
     makers: dict[int, int] = field(default_factory=dict)
+    """Position in `found` of the convolution that made a value and that an addition may still join."""
     open: set[int] = field(default_factory=set)
     """Values made by a convolution with an addition, or by a norm run as one, that an activation may join."""
-    """Position in `found` of the convolution that made a value and that an addition may still join."""
 
-    def kernels(self) -> tuple[Kernel, ...]:
-        self.plain.update(self.program.inputs)
-        for work in self.program.works:
+    def run(self, works: Sequence[Work]) -> None:
+        """Run operations in order."""
+        for work in works:
             if not (self._joins_conv(work) or self._joins_late(work)):
                 self._run(work)
-        for value in self.program.outputs:
-            self._need(value, "output", blocked=False)
-        return tuple(self.found)
+
+    def hold(self, value: int, entry: Held) -> None:
+        """Take in what is known of a value that was made before."""
+        for held, values in (
+            (entry.blocked, self.blocked),
+            (entry.plain, self.plain),
+            (entry.open, self.open),
+        ):
+            if held:
+                values.add(value)
+        if entry.joins and value not in self.activated:
+            self.makers[value] = len(self.found)
+            self.found.append(Kernel("", entry.joins, 0, 0))
+
+    def held(self, value: int, makers: Mapping[int, Work]) -> Held:
+        """Return what is known of a value now."""
+        foldable = value in makers and makers[value].kind == "conv" and value not in self.activated
+        joins = self.found[self.makers[value]].kind if value in self.makers else ""
+        return Held(value in self.blocked, value in self.plain, foldable, joins, value in self.open)
 
     def _run(self, work: Work) -> None:
         blocked = self._runs_blocked(work)
         if not (work.kind == "conv" and blocked and self._reads_rows(work)):
             for value in work.inputs:
                 if prod(self.program.shapes[value][1:]) > 1 or work.kind != "mul":
-                    self._need(value, work.path, blocked=blocked)
+                    self.need(value, work.path, blocked=blocked)
         (self.blocked if blocked else self.plain).add(work.output)
         self.found.append(self._kernel(work, blocked=blocked))
         if work.kind == "conv" and work.output not in self.activated and blocked:
@@ -189,7 +247,7 @@ class _Layout:
         assert isinstance(op, Conv)
         return op.grouping(channels) == 1 and channels < self.block and work.inputs[0] in self.plain
 
-    def _need(self, value: int, path: str, *, blocked: bool) -> None:
+    def need(self, value: int, path: str, *, blocked: bool) -> None:
         """Add a reorder unless the value already exists in the wanted layout."""
         where = self.blocked if blocked else self.plain
         if value in where:

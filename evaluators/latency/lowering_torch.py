@@ -7,7 +7,9 @@ far less to set up: by kernel, stride, groups, size, batch and threads (`ConvPar
 from math import prod
 
 from evaluators.latency.expansion import Program, Work, expand
+from evaluators.latency.features import totals
 from evaluators.latency.kernels import FLOAT_BYTES, Kernel
+from evaluators.latency.pieces import Held, Piece, Ran
 from search_space.architecture import Architecture
 from search_space.op import Shape, Size
 from search_space.ops.conv import Conv
@@ -30,6 +32,13 @@ def lower_torch(
     """
     program = expand(architecture, image_size)
     return tuple(_kernel(program, work, batch, threads) for work in program.works)
+
+
+def run_piece(piece: Piece, batch: int, *, threads: int) -> Ran:
+    """Run one piece of a neck; what its neighbours do makes no difference."""
+    program = piece.program(range(piece.arity))
+    kernels = [_kernel(program, work, batch, threads) for work in program.works]
+    return Ran(totals(kernels), (Held(),) * piece.arity, Held())
 
 
 def _kernel(program: Program, work: Work, batch: int, threads: int) -> Kernel:

@@ -121,7 +121,7 @@ class Predictor:
     def predict_lowered(self, necks: Lowered) -> Floats:
         """Return times (n,) in ms; the vectorised call."""
         times = np.full(len(necks), self.base)
-        columns = necks.amounts[:, 1:].reshape(len(necks), -1, PER_CLASS)
+        columns = necks.amounts[:, 1:].reshape(len(necks), len(necks.classes), PER_CLASS)
         known = [index for index, kind in enumerate(necks.classes) if kind in self.rates]
         rates = np.array([self.rates[necks.classes[index]] for index in known]).reshape(-1, PER_CLASS)
         times += np.einsum("nkp,kp->n", columns[:, known], rates)

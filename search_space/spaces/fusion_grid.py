@@ -7,7 +7,10 @@ from itertools import product
 from math import prod
 from typing import ClassVar
 
+import numpy as np
+
 from search_space.architecture import Architecture, Node
+from search_space.composition import Fragment, Indices, Tape
 from search_space.errors import NotInSpace
 from search_space.matching import Matcher, Mismatch
 from search_space.op import Op
@@ -160,6 +163,38 @@ class FusionGrid(PyramidSpace):
         skipped: Levels = {"none": {}, "laterals": flow[0], "previous": flow[number - 2]}[choice.skip]
         stage = Stage(f"s{number}", number == 1, choice, width, self.style, flow[-1], skipped, emit)
         return PATHS[choice.path].lay(stage)
+
+    def compose(self, genotypes: Indices, tape: Tape) -> Indices:
+        """Lay out the stages of many necks; see `Space.compose`."""
+        width, number = genotypes[:, 0], np.array(self.stages)[genotypes[:, 1]]
+        flow = [self.compose_laterals(width, tape)]
+        for stage in range(1, max(self.stages) + 1):
+            start, there = _HEAD + _GENES_A_STAGE * (stage - 1), number >= stage
+            path, skip, *rest = genotypes[:, start : start + _GENES_A_STAGE].T
+            names = np.array(self._known[stage - 1][1])[skip]
+            skipped = np.where(names == "previous", flow[stage - 2], flow[0])
+            passed = (skipped == flow[-1]) & (names != "none")
+            keys = [np.full_like(width, stage == 1), width, names != "none", path, *rest, *passed]
+            made = tape.lay("stage", keys, self._fragment, np.vstack([flow[-1], skipped]), there)
+            flow.append(np.where(there, made, flow[-1]))
+        return flow[-1]
+
+    def _fragment(self, key: tuple[int, ...]) -> Fragment:
+        """Return a stage: whether it is the first one, its width, whether it adds earlier tensors, its other
+        genes, and at which levels those tensors are its inputs.
+        """
+        first, at, skips, path, *rest = key
+        width, count, names = self.widths[at], len(self.levels), self._known[0]
+        known = zip((names[0], ("",), *names[2:]), (path, 0, *rest[:-count]), strict=True)
+        choice = Choice(*(values[index] for values, index in known))
+        here = {level: f"h{level}" for level in self.levels}
+        passed = zip(self.levels, rest[-count:], strict=True)
+        skipped = {level: f"{'h' if same else 'k'}{level}" for level, same in passed if skips}
+        nodes: list[Node] = []
+        stage = Stage("s", bool(first), choice, width, self.style, here, skipped, nodes.append)
+        made = PATHS[choice.path].lay(stage)
+        inputs = (*self.named("h", width), *self.named("k", width))
+        return Fragment(inputs, tuple(nodes), tuple(made[level] for level in self.levels))
 
     def genotype(self, width: int, choices: Sequence[Choice]) -> Genotype:
         """Return the canonical genotype of a width and the choices of its stages.

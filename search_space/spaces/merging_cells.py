@@ -7,12 +7,15 @@ from itertools import pairwise, permutations
 from math import comb, prod
 from typing import ClassVar, Literal
 
-from search_space.architecture import Architecture, Node
+import numpy as np
+
+from search_space.architecture import Architecture, Edge, Input, Node
+from search_space.composition import Fragment, Indices, Mask, Tape, packed
 from search_space.errors import NotInSpace
 from search_space.matching import Matcher
 from search_space.pyramid import PyramidSpace, index_of, whole_numbers
 from search_space.space import Gene, Genotype
-from search_space.stages.cells import Cell, Merging, Stack, Version
+from search_space.stages.cells import Cell, Feature, Merging, Stack, Version
 from search_space.stages.reading import readings
 from search_space.stages.stage import Block
 from search_space.stages.style import among
@@ -160,6 +163,51 @@ class MergingCells(PyramidSpace):
         for index in range(1, stacks + 1):
             flow = Stack(f"k{index}", merging, self._outputs, nodes.append).lay(cells, flow)
         return self.finish(nodes, flow)
+
+    def compose(self, genotypes: Indices, tape: Tape) -> Indices:
+        """Lay out the cells of many necks; see `Space.compose`."""
+        flow = self.compose_laterals(genotypes[:, 0], tape)
+        number = np.array(self.stacks)[genotypes[:, 3]]
+        for stack in range(1, max(self.stacks) + 1):
+            there = number >= stack
+            flow = np.where(there, self._compose_stack(genotypes, flow, there, tape), flow)
+        return flow
+
+    def _compose_stack(self, genotypes: Indices, here: Indices, there: Mask, tape: Tape) -> Indices:
+        """Lay out one stack in the necks that have it, and return its outputs (levels, N)."""
+        count, slots, rows = len(self.levels), len(self._slots), np.arange(len(genotypes))
+        cells = genotypes[:, _HEAD:].reshape(len(rows), -1, 4).transpose(2, 1, 0)  # (parts, cells, N)
+        merges = np.array(self.merges)[genotypes[:, 4]]
+        used = np.array([(slot >= self._outputs) | (slot - count < merges) for slot in range(slots)])
+        first, second = cells[2], cells[3] + 1
+        among = np.arange(slots)[:, None, None]
+        read = (((first == among) | (second == among)) & used[count:]).any(axis=1)
+        levels = np.vstack([np.arange(count)[:, None].repeat(len(rows), axis=1), cells[0]])
+        values, outputs = np.vstack([here, np.zeros_like(cells[0])]), np.zeros_like(here)
+        for slot in range(count, slots):
+            cell, before = slot - count, slice(0, self._outputs)
+            idle = (levels[before] == levels[slot]) & ~read[before] & used[before]
+            idles, idling = packed(values[before], idle & (slot >= self._outputs))
+            a, b = first[cell], second[cell]
+            keys = [*genotypes[:, :3].T, *cells[:2, cell], levels[a, rows], levels[b, rows], idling]
+            inputs = np.vstack([values[a, rows], values[b, rows], idles])
+            values[slot] = tape.lay("cell", keys, self._fragment, inputs, there & used[slot])[0]
+            if slot >= self._outputs:
+                outputs[levels[slot], rows] = values[slot]
+        return outputs
+
+    def _fragment(self, key: tuple[int, ...]) -> Fragment:
+        """Return a cell: its width, operation, attention, level, fusion, the levels it reads, idle ones."""
+        width, level = self.widths[key[0]], self.levels[key[3]]
+        merging = Merging(self.style, self.version, width, Block(self.ops[key[1]], self.attentions[key[2]]))
+        read = [Feature(self.levels[at], name) for at, name in zip(key[5:7], "ab", strict=True)]
+        idle = [Feature(level, f"idle{index}") for index in range(key[7])]
+        nodes: list[Node] = []
+        stack = Stack("k", merging, self._outputs, nodes.append)
+        cell = Cell(level, self.fusions[key[4]], 0, 1)
+        made = stack.merge(self._outputs, cell, read, [Edge(feature.source) for feature in idle])
+        inputs = tuple(Input(feature.source, feature.level, width) for feature in (*read, *idle))
+        return Fragment(inputs, tuple(nodes), (made,))
 
     def genotype(
         self, width: int, block: Block, stacks: int, merges: Sequence[Cell], outputs: Sequence[Cell]

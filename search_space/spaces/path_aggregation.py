@@ -7,7 +7,10 @@ from itertools import pairwise, product
 from math import prod
 from typing import ClassVar
 
+import numpy as np
+
 from search_space.architecture import Architecture, Edge, Node
+from search_space.composition import Fragment, Indices, Mask, Tape, packed
 from search_space.errors import InvalidSpace, NotInSpace
 from search_space.matching import Matcher, Mismatch
 from search_space.ops.adaptive_pool import AdaptivePool
@@ -174,6 +177,53 @@ class PathAggregation(PyramidSpace):
             edges = tuple(Edge(levels[level]) for levels in some)
             emit(Node(f"{name}_l{level}", level, width, edges, Sum()))
         return {level: f"{name}_l{level}" for level in self.levels}
+
+    def compose(self, genotypes: Indices, tape: Tape) -> Indices:
+        """Lay out the nodes of many necks; see `Space.compose`."""
+        width, number = genotypes[:, 0], np.array(self.nodes)[genotypes[:, 1]]
+        made = [self.compose_laterals(width, tape)]
+        block = [width, *genotypes[:, -2:].T]
+        along = iter(genotypes[:, _HEAD:-2].T)
+        for node in range(1, max(self.nodes) + 1):
+            there = number >= node
+            arrived, brought = [], []
+            for source in range(node):
+                path = next(along)
+                brings = there & np.isin(path, self._bringing)
+                arrived.append(tape.lay("edge", [*block, path], self._edge_fragment, made[source], brings))
+                brought.append(brings)
+            made.append(self._compose_sum(width, arrived, brought, tape))
+        there_each = [number >= node for node in range(1, len(made))]
+        return self._compose_sum(width, made[1:], there_each, tape)
+
+    def _compose_sum(
+        self, width: Indices, arrived: Sequence[Indices], present: Sequence[Mask], tape: Tape
+    ) -> Indices:
+        """Return at each level the sum of what arrived, (levels, N), or what arrived alone."""
+        some = [packed(np.stack(level), np.stack(present)) for level in zip(*arrived, strict=True)]
+        alone, counts = np.stack([values[0] for values, _ in some]), some[0][1]
+        inputs = np.vstack([values for values, _ in some])
+        most = np.full_like(counts, len(arrived))
+        summed = tape.lay("sum", [width, counts, most], self._sum_fragment, inputs, counts > 1)
+        return np.where(counts > 1, summed, alone)
+
+    def _edge_fragment(self, key: tuple[int, ...]) -> Fragment:
+        """Return an edge: its width, operation, attention and path."""
+        width, block = self.widths[key[0]], Block(self.ops[key[1]], self.attentions[key[2]])
+        nodes: list[Node] = []
+        here = {level: f"h{level}" for level in self.levels}
+        made = self.carry(width, block, (1, 0), self.paths[key[3]], here, nodes.append)
+        return Fragment(self.named("h", width), tuple(nodes), tuple(made[level] for level in self.levels))
+
+    def _sum_fragment(self, key: tuple[int, ...]) -> Fragment:
+        """Return a node: its width, how many of its inputs a level are summed, and of how many."""
+        width, count, most = self.widths[key[0]], key[1], key[2]
+        named = [self.named(f"x{source}_l", width) for source in range(most)]
+        arrived = [dict(zip(self.levels, (entry.id for entry in each), strict=True)) for each in named]
+        nodes: list[Node] = []
+        made = self._sum(width, "n", arrived[:count], nodes.append)
+        inputs = tuple(entry for level in zip(*named, strict=True) for entry in level)
+        return Fragment(inputs, tuple(nodes), tuple(made[level] for level in self.levels))
 
     def genotype(self, width: int, block: Block, paths: Sequence[Sequence[str]]) -> Genotype:
         """Return the canonical genotype of what `build` takes.

@@ -109,13 +109,15 @@ class Stack:
                 for other, feature in features.items()
                 if slot >= self.outputs > other and feature.level == cell.level and other not in read
             ]
-            features[slot] = Feature(cell.level, self._merge(slot, cell, features, idle))
+            pair = features[cell.first], features[cell.second]
+            features[slot] = Feature(cell.level, self.merge(slot, cell, pair, idle))
         return {cell.level: features[slot].source for slot, cell in cells.items() if slot >= self.outputs}
 
-    def _merge(self, slot: int, cell: Cell, features: Mapping[int, Feature], idle: Sequence[Edge]) -> str:
+    def merge(self, slot: int, cell: Cell, read: Sequence[Feature], idle: Sequence[Edge]) -> str:
+        """Add the nodes of one cell that reads two tensors, and return the id of its output."""
         name = f"{self.name}_m{slot}" if slot < self.outputs else f"{self.name}_out_l{cell.level}"
         share = f"{name}_l{cell.level}" if slot < self.outputs else name
-        pair = [features[cell.first], features[cell.second]]
+        pair = list(read)
         if cell.fusion == "gate":
             pair.sort(key=lambda feature: feature.level, reverse=self.merging.version == "tf")
         edges = [Edge(source, self.merging.resample(level, cell.level)) for level, source in pair]
