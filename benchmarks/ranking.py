@@ -9,7 +9,8 @@ classifier, see `pretraining`. Each supernet trains on the same features. Every 
 import argparse
 import sys
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,6 +40,7 @@ ROWS = Path(__file__).parent / "results" / "ranking"
 WORK = Path("artifacts/ranking-pretrained")
 SPACE: dict[str, Any] = {"space": "fusion_grid", "stages": [1, 2], "widths": [16, 32, 48]}
 IMAGE = (128, 128)
+NO_OPTIONS: Mapping[str, float] = {}
 ARCHITECTURES = 30
 ARCHITECTURE_SEED = 2027
 TRUTH_STEPS = 900
@@ -56,18 +58,25 @@ class Training:
         rule: of the training.
         time: in steps of `single_path`.
         seeds: how many supernets.
+        options: of the rule, by name.
     """
 
     rule: str
     time: int
     seeds: int
+    options: Mapping[str, float] = field(default_factory=dict)
 
 
-TRAININGS = {"single_path": Training("single_path", 8000, 3)}
-"""By name; what searches are to use, and then every rule at equal time."""
-TRAININGS |= {f"equal_time_{rule}": Training(rule, COMPARED_STEPS, 1) for rule in RULES}
-TRAININGS["equal_time_single_path"] = Training("single_path", COMPARED_STEPS, 2)
-OPTIONS: dict[str, dict[str, float]] = {"sandwich": {"kickstart": 0.0}}
+OPTIONS: dict[str, dict[str, float]] = {"single_path": {"candidates": 8}, "sandwich": {"kickstart": 0.0}}
+STEPS = 8000
+TRAININGS = {
+    "single_path": Training("single_path", STEPS, 3, OPTIONS["single_path"]),
+    "uniform_single_path": Training("single_path", STEPS, 1),
+}
+"""By name; what searches are to use, the same without candidates, and then every rule at equal time."""
+TRAININGS |= {
+    f"equal_time_{rule}": Training(rule, COMPARED_STEPS, 1, OPTIONS.get(rule, {})) for rule in RULES
+}
 TIMED_STEPS = 24
 
 TARGETS = {
@@ -117,14 +126,16 @@ class Bench:
         write_detector(folder, build_detector(self.spec("single_path", 1, 0), dataset, IMAGE))
         return AccuracyEvaluator(folder, self.dataset)
 
-    def spec(self, rule: str, steps: int, seed: int) -> TrainingSpec:
+    def spec(
+        self, rule: str, steps: int, seed: int, options: Mapping[str, float] = NO_OPTIONS
+    ) -> TrainingSpec:
         """Return a supernet's training on the frozen backbone."""
         return TrainingSpec(
             str(self.dataset),
             space=SPACE,
             backbone=self.backbone,
             rule=rule,
-            rule_options=OPTIONS.get(rule, {}),
+            rule_options=options,
             steps=steps,
             subnets=4,
             seed=seed,
@@ -170,7 +181,7 @@ class Bench:
         folder = self.work / f"{name}-{seed}"
         if not (folder / "supernet.json").exists():
             training = TRAININGS[name]
-            spec = self.spec(training.rule, self.steps(training), seed)
+            spec = self.spec(training.rule, self.steps(training), seed, training.options)
             cpu_ms = _train(spec, folder)
             row = {"training": name, "rule": training.rule, "seed": seed, "steps": spec.steps}
             self.trainings.add({**row, "cpu_ms_a_step": cpu_ms})

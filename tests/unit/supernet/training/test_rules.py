@@ -6,6 +6,7 @@ import pytest
 from search_space.space import Genotype, Space
 from supernet.errors import UnknownRule
 from supernet.training.errors import InvalidTraining
+from supernet.training.exposure import Exposure
 from supernet.training.rule import Draw, Plan, Rule, load_rule, names
 from supernet.training.rules.differentiable import Rule as Differentiable
 from supernet.training.rules.sorted import chain
@@ -63,6 +64,42 @@ def test_unknown_rules_and_options_are_refused_with_what_there_is() -> None:
 
 def test_single_path_draws_one() -> None:
     assert len(drawn(load_rule("single_path", plan()), 0)) == 1
+
+
+def test_candidates_train_rare_tensors_more_often() -> None:
+    exposure = Exposure(SPACE)
+    rarest = {
+        candidates: np.array(
+            [
+                exposure.rarest(drawn(rule, step)[0].genotype)
+                for rule in [load_rule("single_path", plan(candidates=candidates))]
+                for step in range(150)
+            ]
+        )
+        for candidates in (1, 8)
+    }
+    assert np.median(rarest[8]) < 0.6 * np.median(rarest[1])
+    assert rarest[8].max() > 4 * np.median(rarest[8])  # what is common is trained as well
+
+
+def test_exposure_is_the_share_of_draws_that_train_a_tensor_in_full() -> None:
+    space = Space.load(
+        {
+            "space": "fusion_grid",
+            "stages": [1],
+            "widths": [8, 16],
+            "paths": ["top_down"],
+            "fusions": ["sum"],
+            "ops": ["conv1", "conv3"],
+            "places": ["after"],
+        }
+    )
+    found = {space.canonical(space.sample(np.random.default_rng(seed))) for seed in range(60)}
+    shares = {genotype: Exposure(space).rarest(genotype) for genotype in found}
+    wide = {genotype[0] for genotype in found if shares[genotype] == pytest.approx(0.25, abs=0.05)}
+    narrow = {genotype[0] for genotype in found if shares[genotype] == pytest.approx(0.5, abs=0.05)}
+    # two operations, two widths: the first channels of each are trained by half of the draws
+    assert len(found) == 4 and wide == {1} and narrow == {0}
 
 
 def test_sandwich_teaches_from_the_largest_and_ends_with_the_smallest() -> None:
