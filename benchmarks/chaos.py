@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
@@ -321,7 +321,7 @@ def _kept(name: str) -> Report | None:
 def _keep(name: str, report: Report, quick: bool) -> Report:
     if not quick:
         PARTS.mkdir(parents=True, exist_ok=True)
-        (PARTS / f"{name}.json").write_text(json.dumps(asdict(report)))
+        (PARTS / f"{name}.json").write_text(json.dumps(vars(report)))
     return report
 
 

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    Engine,
+    Table,
+    create_engine,
+    event,
+    literal_column,
+    make_url,
+)
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 
 BUSY_TIMEOUT_MS = 30_000
 NOW = "neckline_now"
 """Under this name a connection knows the time that its transaction has read."""
+REST_S = 1.0
+"""A pooled connection that rested longer is tried before it is used: the server may be gone since."""
+RESTED = "neckline_rested"
+SINGLY = {"isolation_level": "AUTOCOMMIT"}
+"""PostgreSQL's READ COMMITTED shows each statement the latest state anyway: a transaction around reads would
+add nothing but two round trips.
+"""
 
 
 class Database:
@@ -22,6 +41,7 @@ class Database:
 
     def __init__(self, url: str, *, pool: int = 10) -> None:
         self.engine = _sqlite_engine(url, pool) if url.startswith("sqlite") else _postgres_engine(url, pool)
+        self._singly = self.engine if self.is_sqlite else self.engine.execution_options(**SINGLY)
         self._durable = self.engine.execution_options(neckline_begin="IMMEDIATE", neckline_durable=True)
         self._soft = self.engine.execution_options(neckline_begin="IMMEDIATE", neckline_durable=False)
         self._turn = threading.Lock()
@@ -33,8 +53,10 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Yield a connection inside a transaction that only reads."""
-        with self.engine.connect() as connection, connection.begin():
+        """Yield a connection that only reads: on SQLite one state of the database throughout, on PostgreSQL
+        what is committed when each statement begins.
+        """
+        with self._singly.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -47,6 +69,19 @@ class Database:
         """
         engine = self._durable if durable else self._soft
         with self._alone(), engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def note(self) -> Iterator[Connection]:
+        """Yield a connection for statements that need not be one transaction: cheaper than ``write``.
+
+        On SQLite they are one that a loss of power may undo, on PostgreSQL each is committed by itself.
+        """
+        if self.is_sqlite:
+            with self.write(durable=False) as connection:
+                yield connection
+            return
+        with self._singly.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -74,9 +109,14 @@ def read_clock(connection: Connection) -> float:
     """Return the time on the database's clock when the transaction first asked, seconds since 1970."""
     known: float | None = connection.info.get(NOW)
     if known is None:
-        known = float(connection.exec_driver_sql(_clock_query(connection)).scalar_one())
+        known = float(connection.exec_driver_sql(f"SELECT {_clock(connection)}").scalar_one())
         connection.info[NOW] = known
     return known
+
+
+def clock(connection: Connection) -> ColumnElement[float]:
+    """Return the database's clock as an expression, seconds since 1970 when the statement begins."""
+    return literal_column(_clock(connection), Double)
 
 
 def insert(connection: Connection, table: Table) -> Any:
@@ -84,17 +124,25 @@ def insert(connection: Connection, table: Table) -> Any:
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
-def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+def insert_new(
+    connection: Connection,
+    table: Table,
+    values: Mapping[str, Any],
+    computed: Mapping[str, ColumnElement[Any]] | None = None,
+) -> bool:
     """Insert a row unless its key or another unique value is taken, and return whether it was new."""
     key = next(iter(table.primary_key))
-    statement = insert(connection, table).on_conflict_do_nothing().returning(key)
+    statement = insert(connection, table)
+    if computed:
+        statement = statement.values(**computed)
+    statement = statement.on_conflict_do_nothing().returning(key)
     return connection.execute(statement, dict(values)).one_or_none() is not None
 
 
-def _clock_query(connection: Connection) -> str:
+def _clock(connection: Connection) -> str:
     if connection.dialect.name == "sqlite":
-        return "SELECT (julianday('now') - 2440587.5) * 86400.0"
-    return "SELECT extract(epoch FROM clock_timestamp())::float8"
+        return "(julianday('now') - 2440587.5) * 86400.0"
+    return "extract(epoch FROM clock_timestamp())::float8"
 
 
 def _sqlite_engine(url: str, pool: int) -> Engine:
@@ -140,11 +188,25 @@ def _begin_postgres(connection: Connection) -> None:
 
 
 def _postgres_engine(url: str, pool: int) -> Engine:
-    engine = create_engine(
-        _with_driver(url), pool_size=pool, max_overflow=50, pool_pre_ping=True, pool_timeout=30
-    )
+    engine = create_engine(_with_driver(url), pool_size=pool, max_overflow=50, pool_timeout=30)
     event.listen(engine, "begin", _begin_postgres)
+    event.listen(engine, "checkin", _rest)
+    event.listen(engine, "checkout", partial(_try_rested, engine))
     return engine
+
+
+def _rest(_connection: Any, record: Any) -> None:
+    record.info[RESTED] = time.monotonic()
+
+
+def _try_rested(engine: Engine, connection: Any, record: Any, _proxy: Any) -> None:
+    """Replace a connection that rested and no longer answers."""
+    if time.monotonic() - record.info.get(RESTED, time.monotonic()) < REST_S:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise DisconnectionError("the connection no longer answers") from error
 
 
 def _with_driver(url: str) -> Any:

@@ -120,17 +120,17 @@ async def _fingerprint(request: Request) -> str:
 
 
 def _begin(store: Store, owner: str, key: str, fingerprint: str) -> idempotency.Reply | str:
-    with store.database.write(durable=False) as tx:
+    with store.database.note() as tx:
         return idempotency.begin(tx, owner, key, fingerprint)
 
 
 def _release(store: Store, owner: str, key: str) -> None:
-    with store.database.write(durable=False) as tx:
+    with store.database.note() as tx:
         idempotency.release(tx, owner, key)
 
 
 def _end(store: Store, owner: str, key: str, response: Response) -> None:
-    with store.database.write(durable=False) as tx:
+    with store.database.note() as tx:
         if response.status_code >= 400:
             idempotency.release(tx, owner, key)
             return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,10 +26,6 @@ from service.supervisor import Supervisor
 
 ADMIN = "admin"
 ADDRESS_FILE = "address"
-SWITCH_S = 5e-4
-"""How long a thread may keep the interpreter while another waits: a request hops between threads several
-times, and waits each time.
-"""
 log = structlog.get_logger("server")
 
 
@@ -93,7 +88,6 @@ def admin_key(store: Store) -> tuple[str, bool]:
 
 def serve(store: Store, listener: socket.socket, *, worker: bool) -> None:
     """Serve until asked to end, then let in-flight work be saved and end every process that was started."""
-    sys.setswitchinterval(SWITCH_S)
     processes.adopt_orphans()
     server = Server(create_app(store))
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from service.database import insert_new, read_clock
+from service.database import clock, insert_new, read_clock
 from service.identifiers import new_id
 from service.tables import idempotency
 
@@ -35,11 +35,11 @@ def begin(tx: Connection, owner: str, key: str, fingerprint: str) -> Reply | str
     A request that failed, or whose process died, is taken up again under the same id, so nothing is made
     twice.
     """
-    now = read_clock(tx)
     fresh = new_id()
     values = {"owner": owner, "key": key, "fingerprint": fingerprint, "resource_id": fresh, "done": False}
-    if insert_new(tx, idempotency, {**values, "created_at": now}):
+    if insert_new(tx, idempotency, values, {"created_at": clock(tx)}):
         return fresh
+    now = read_clock(tx)
     this = (idempotency.c.owner == owner) & (idempotency.c.key == key)
     row = tx.execute(select(idempotency).where(this)).one()
     if row.done or abs(now - row.created_at) < STALE_S:  # a clock that was set back tells nothing

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
 from benchmarks import chaos
-from benchmarks.chaos import FAST, Plan, run
+from benchmarks.chaos import FAST, Plan, Report, run
 
 SHORT = Plan(postgres=False, executor="local", kills=4, searches=2, evaluations=16, pause_s=1.5, timing=FAST)
 
@@ -14,6 +17,13 @@ def require_sound(report: chaos.Report) -> None:
     assert report.faults == ()
     assert (report.unfinished, report.lost, report.duplicated, report.different) == (0, 0, 0, 0)
     assert sum(report.killed.values()) > 0
+
+
+def test_a_part_is_kept_as_it_was_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(chaos, "PARTS", tmp_path)
+    measured = Report(Counter(api=2, worker=3), 12, 0, 0, 0, 0, (1.5, 2.5), ("late",))
+    chaos._keep("sqlite", measured, quick=False)
+    assert chaos._kept("sqlite") == measured
 
 
 @pytest.mark.slow

@@ -248,8 +248,8 @@ def test_a_database_that_is_gone_for_a_while_loses_nothing(
 @pytest.fixture
 def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Set the database's clock forward or back by seconds, for everyone who asks it."""
-    asked, offset = clocks._clock_query, [0.0]
-    monkeypatch.setattr(clocks, "_clock_query", lambda tx: f"{asked(tx)} + ({offset[0]})")
+    asked, offset = clocks._clock, [0.0]
+    monkeypatch.setattr(clocks, "_clock", lambda tx: f"{asked(tx)} + ({offset[0]})")
 
     def shift(seconds: float) -> None:
         offset[0] += seconds
