@@ -9,11 +9,11 @@ from service.records import StoredEvaluation
 from service.stores.evaluations import NewEvaluation
 
 
-def new_evaluation(evaluation: Evaluation) -> NewEvaluation:
-    """Return what the record keeps of an evaluation."""
+def new_evaluation(evaluation: Evaluation, document: str | None = None) -> NewEvaluation:
+    """Return what the record keeps of an evaluation; `document` is its architecture's JSON, where known."""
     return NewEvaluation(
         key=evaluation.key,
-        architecture=evaluation.architecture.to_json(),
+        architecture=evaluation.architecture.to_json() if document is None else document,
         genotype=evaluation.genotype,
         origin=evaluation.origin,
         state=evaluation.state,

@@ -25,6 +25,10 @@ Array = NDArray[np.float64]
 BATCH = 4
 GENERATIONS = False
 INITIAL = 12
+CURIOUS = 20
+"""Evaluations up to which a prediction's whole standard deviation counts in the expected gain. After n of
+them it is `CURIOUS / n` of it: with the budget the worth of what is merely unknown runs out.
+"""
 
 
 def ask(
@@ -81,6 +85,7 @@ class _Choice:
         self.held, self.table = len(waiting), table[len(waiting) :]
         joint = [process.predict(seen) for process in model.processes]
         self.covariances = [covariance for _, covariance in joint]
+        self.curiosity = min(1.0, CURIOUS / len(seen_by))
         self.table[:, model.dear] = np.column_stack([mean[self.held :] for mean, _ in joint])
         for place in range(self.held):
             self._observe(place)
@@ -108,7 +113,7 @@ class _Choice:
         dear = self.model.dear
         deviations = np.zeros_like(self.table)
         variances = [np.diag(covariance)[self.held :] for covariance in self.covariances]
-        deviations[:, dear] = np.sqrt(np.maximum(np.column_stack(variances), 1e-12))
+        deviations[:, dear] = self.curiosity * np.sqrt(np.maximum(np.column_stack(variances), 1e-12))
         if self.table.shape[1] == 2 and len(dear) == 1:
             order = [1 - dear[0], dear[0]]
             exact, mean = self.table[:, order].T
