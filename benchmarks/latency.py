@@ -32,11 +32,13 @@ from benchmarks.latency_necks import (
     BUDGETS,
     DRAWN,
     IMAGE,
+    SEEDS,
     SPACE_NAMES,
     SPACES,
     Floats,
     Neck,
     Trial,
+    chosen_to_train,
     space_of,
     trial,
 )
@@ -206,17 +208,20 @@ def runtime(name: str, *, quick: bool) -> list[Figure]:
     """Measure one runtime."""
     found = trial(name, quick=quick)
     figures = [*accuracy(found, name), *baselines(found, name), *isolated(found, name, quick=quick)]
-    return [*figures, *noise(found, name), memory(found, name), calibration(name)]
+    return [*figures, *noise(found, name), calibration(name)]
 
 
-def memory(found: Trial, name: str) -> Figure:
-    """Return the error of predicted peak activation memory on necks that the fit did not see."""
-    necks = [neck.architecture for neck in found.train[0]]
-    fitted = [*calibrate_memory(found.device, necks, IMAGE)][-1]
-    assert isinstance(fitted, MemoryPredictor)
-    return Figure(
-        f"{name}_memory_median_error", fitted.median_error, "1", detail=f"{len(necks)} necks, 10-fold"
-    )
+def memory(*, quick: bool) -> list[Figure]:
+    """Return the errors of predicted peak activation memory on necks that the fit did not see."""
+    figures = []
+    for name in RUNTIMES:
+        device = devices.load(name)
+        necks = [neck.architecture for neck in chosen_to_train(device, SEEDS[0], set())]
+        fitted = [*calibrate_memory(device, necks[: 15 if quick else None], IMAGE)][-1]
+        assert isinstance(fitted, MemoryPredictor)
+        detail = f"{fitted.coefficients.samples} necks, 10-fold"
+        figures.append(Figure(f"{name}_memory_median_error", fitted.median_error, "1", detail=detail))
+    return figures
 
 
 def speed(*, quick: bool) -> list[Figure]:
@@ -276,6 +281,7 @@ class Measuring(Interface):
 
 MEASURES: dict[str, Measuring] = {
     **{name: partial(runtime, name) for name in RUNTIMES},
+    "memory": memory,
     "speed": speed,
     "bound": bounded,
 }
@@ -295,7 +301,7 @@ def part(name: str) -> list[Figure]:
 def measure_all(*, quick: bool) -> list[Figure]:
     """Measure every part that is missing; quick: one runtime and fewer necks."""
     if quick:
-        parts = (RUNTIMES[0], "speed", "bound")
+        parts = [name for name in MEASURES if name != RUNTIMES[1]]
         return [figure for name in parts for figure in MEASURES[name](quick=True)]
     figures = [figure for name in MEASURES for figure in part(name)]
     for name in MEASURES:

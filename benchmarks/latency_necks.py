@@ -24,9 +24,9 @@ Floats = NDArray[np.float64]
 IMAGE = (256, 256)
 CHANNELS = {3: 64, 4: 128, 5: 256}
 WIDTHS = [32, 48, 64, 96, 128]
-SEEDS = (21, 22, 23)
+SEEDS = (41, 42, 43)
 """Of the necks that are trained on."""
-HELD_OUT_SEED = 9157
+HELD_OUT_SEED = 6203
 """Of the necks held out; none of them was measured before the method was final."""
 HELD_OUT = 100
 REFERENCES = 16

@@ -16,6 +16,9 @@ from search_space.architecture import Architecture
 Cheap = Callable[[Architecture], tuple[Score, ...]]
 """Scores that cost next to nothing: counted ones and predicted latency."""
 
+Many = Callable[[Sequence[Genotype]], NDArray[np.float64]]
+"""One cheap score of canonical genotypes (n,), thousands of them in one call."""
+
 MEMORY = 50_000
 """Candidates whose key and cheap scores are remembered."""
 
@@ -81,6 +84,8 @@ class Problem:
             and directions; None: taken from the bounds and the results.
         shortcut: the key and the cheap scores of a genotype, where they can be had without its graph;
             must agree with `cheap`.
+        many: metrics whose cheap scores of many genotypes can be had in one call, with that call; it must
+            agree with `cheap`.
 
     Raises:
         InvalidProblem, InvalidConstraint.
@@ -93,6 +98,7 @@ class Problem:
     cheap: Cheap = lambda _: ()
     reference: tuple[float, ...] | None = None
     shortcut: Callable[[Genotype], tuple[str, tuple[Score, ...]]] | None = None
+    many: tuple[tuple[str, Many], ...] = ()
     _memory: dict[Genotype, Candidate] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:

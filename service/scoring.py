@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
+from evaluators.latency.genotypes import GenotypePredictor
 from evaluators.latency.predictor import Predictor
 from evaluators.score import Score
+from search.problem import Many
 from search_space.architecture import Architecture
+from search_space.space import Space
 from service import trained
 from service.baselines import weights_of
 from service.records import Device, Revisions, Search, Supernet
@@ -89,6 +92,12 @@ class Costs:
         named = [on_device(model.predict(architecture), name) for name, model in self.by_name]
         return (*predicted, *named, parameters, macs)
 
+    def many(self, space: Space) -> tuple[tuple[str, Many], ...]:
+        """Return each predicted metric with the call that predicts it for many genotypes of a space."""
+        models = [] if self.predictor is None else [(self.predictor.metric, self.predictor)]
+        models += [(f"{model.metric}@{name}", model) for name, model in self.by_name]
+        return tuple((metric, GenotypePredictor(model, space).predict) for metric, model in models)
+
 
 def on_device(score: Score, name: str) -> Score:
     """Return a latency under the name that its search gives the device."""
@@ -118,6 +127,8 @@ class Bench:
     device: Device | None = None
     placed: tuple[Placed, ...] = ()
     """Every device, where the search names them."""
+    many: Callable[[Space], tuple[tuple[str, Many], ...]] = lambda _: ()
+    """See `Costs.many`."""
 
 
 def open_bench(store: Store, search_id: str) -> Bench:
@@ -143,6 +154,8 @@ def open_bench(store: Store, search_id: str) -> Bench:
     if placed:
         device_revision = hashlib.sha256("".join(entry.revision for entry in placed).encode()).hexdigest()
     revisions = Revisions(device_revision, dataset.revision or "none", evaluator)
+    by_name = tuple((entry.name, entry.predictor) for entry in placed if entry.predictor is not None)
+    costs = Costs(image_size, model, by_name)
     return Bench(
         search,
         card["space"],
@@ -150,10 +163,11 @@ def open_bench(store: Store, search_id: str) -> Bench:
         ScorerFactory(
             str(workdir), dataset.folder, store.settings.torch_threads, weights_of(store, search.spec)
         ),
-        Costs(image_size, model, tuple((p.name, p.predictor) for p in placed if p.predictor is not None)),
+        costs,
         revisions,
         device,
         placed,
+        costs.many,
     )
 
 

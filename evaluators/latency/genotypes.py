@@ -47,7 +47,9 @@ class GenotypePredictor:
 
         Raises:
             NotInSpace: a genotype with a choice that the space does not have.
+            PredictorMismatch: the coefficients are of another version of the kernel lists.
         """
+        self._predictor.require_kernel_lists()
         table = np.asarray(genotypes, dtype=np.int64).reshape(len(genotypes), len(self._choices))
         wrong = np.flatnonzero(((table < 0) | (table >= self._choices)).any(axis=1))
         if wrong.size:

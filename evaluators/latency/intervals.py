@@ -11,14 +11,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.stats import beta
 
 Floats = NDArray[np.float64]
 
 MINIMUM_SAMPLES = 20
 """Below this no interval is given."""
-CONFIDENCE = 2 / 3
-"""Probability with which an interval covers what it promises, over the draw of the measured necks."""
 _NEIGHBOURHOOD = 0.3
 """Share of the samples, nearest in predicted time, whose residuals give the spread at a size."""
 _SHRINK = 10.0
@@ -76,16 +74,17 @@ class Residuals:
         if not 0 < coverage < 1:
             raise ValueError(f"coverage must lie between 0 and 1, got {coverage}")
         scores = np.abs(self.log_error) / self.spread(np.asarray(self.log_predicted))
-        quantile = np.sort(scores)[rank_for(len(scores), coverage) - 1]
-        return np.asarray(quantile * self.spread(log_times))
+        return np.asarray(quantile(scores, coverage) * self.spread(log_times))
 
 
-def rank_for(count: int, coverage: float) -> int:
-    """Return which smallest of `count` scores bounds the interval.
+def quantile(scores: Floats, coverage: float) -> float:
+    """Return the score below which a further one falls with probability `coverage`.
 
-    The coverage of these very scores, not its mean over all that might have been drawn, is at least what is
-    promised with probability 2/3 (training-conditional validity, Vovk 2012, proposition 2a).
+    The level is raised by (n + 1) / n, as split conformal prediction asks. The quantile is Harrell and
+    Davis's (1982), a mean of all scores weighted by how likely each is the one that is sought: of some tens
+    of scores a single one says too little.
     """
-    ranks = np.arange(1, count + 1)
-    enough = np.flatnonzero(binom.cdf(ranks - 1, count, coverage) >= CONFIDENCE)
-    return int(ranks[enough[0]]) if enough.size else count
+    count = len(scores)
+    level = min(coverage * (count + 1) / count, 1 - 0.5 / count)
+    edges = beta.cdf(np.arange(count + 1) / count, (count + 1) * level, (count + 1) * (1 - level))
+    return float(np.diff(edges) @ np.sort(scores))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-LOWERING_VERSION = 2
+LOWERING_VERSION = 3
 """Raised when the kernel lists change, since a predictor's coefficients hold for one lowering only."""
 
 FLOAT_BYTES = 4
@@ -15,7 +15,8 @@ class Kernel:
     Attributes:
         path: the architecture's operation that it comes from.
         kind: the class of kernels whose time grows by the same law.
-        macs: multiply-accumulates; of a pooling, the pixels that its windows look at.
+        macs: multiply-accumulates, with those that a runtime's blocks add; of a pooling, the pixels that its
+            windows look at.
         bytes: read and written, weights included.
         known: whether this lowering knows what the runtime does with the operation; if not, it is taken
             as one pass over its data by a roofline, and every interval is widened.

@@ -22,6 +22,7 @@ from search_space.op import Op, Shape, Size
 from search_space.ops.conv import Conv
 
 _FUSED_ACTS = frozenset({"relu", "sigmoid", "leaky_relu", "hard_sigmoid", "relu6", "hard_swish"})
+_BLOCKS_A_PASS = 4
 _ANY_LAYOUT = frozenset({"act"})
 
 
@@ -270,8 +271,8 @@ class _Layout:
         moved = sum(self._bytes(shape, blocked=blocked) for shape in (*inputs, output))
         macs = self.batch * pooled_pixels(work, output)
         if isinstance(work.op, Conv) and work.kind == "conv":
-            macs, weights = self._conv_work(work.op, inputs[0], output, blocked=blocked)
-            moved += weights * FLOAT_BYTES
+            macs, weights, again = self._conv_work(work.op, inputs[0], output, blocked=blocked)
+            moved += weights * FLOAT_BYTES + again
         elif work.kind == "unknown":
             macs = self.batch * work.op.macs(inputs, output)
             moved += work.op.parameters(inputs) * FLOAT_BYTES
@@ -282,12 +283,21 @@ class _Layout:
         plain = "" if blocked or not self.block or work.kind == "unknown" else "_plain"
         return Kernel(work.path, kind + plain, macs, moved, work.kind != "unknown")
 
-    def _conv_work(self, op: Conv, shape: Shape, output: Shape, *, blocked: bool) -> tuple[int, int]:
-        """Return MACs and weights, blocks that are partly empty counted in full."""
+    def _conv_work(self, op: Conv, shape: Shape, output: Shape, *, blocked: bool) -> tuple[int, int, int]:
+        """Return MACs, weights and bytes read again; blocks that are partly empty count in full.
+
+        A blocked convolution makes at most four blocks of channels in one pass over its input, and a pass
+        takes as long as one block more.
+        """
         kind = conv_kind(op, shape.channels)
         width = self._padded(op.width) if blocked else op.width
         channels = shape.channels // op.grouping(shape.channels)
         if blocked and kind in ("conv_pointwise", "conv_dense") and shape.channels >= self.block:
             channels = self._padded(channels)
         weights = width * channels * op.kernel**2
-        return self.batch * weights * output.pixels, weights
+        passes = 0
+        if blocked and kind in ("conv_pointwise", "conv_dense"):
+            passes = -(-width // (_BLOCKS_A_PASS * self.block))
+        computed = weights + passes * self.block * channels * op.kernel**2
+        again = max(0, passes - 1) * self._bytes(shape, blocked=True)
+        return self.batch * computed * output.pixels, weights, again

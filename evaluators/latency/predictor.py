@@ -107,12 +107,20 @@ class Predictor:
         Raises:
             PredictorMismatch: the coefficients are of another version of the kernel lists.
         """
+        self.require_kernel_lists()
+        return self.lowering.kernels(architecture, self.fingerprint.image, self.fingerprint.batch)
+
+    def require_kernel_lists(self) -> None:
+        """Check that the coefficients are of this version's kernel lists.
+
+        Raises:
+            PredictorMismatch: they are of another version's.
+        """
         if self.fingerprint.lowering != LOWERING_VERSION:
             raise PredictorMismatch(
                 f"this predictor is of kernel lists {self.fingerprint.lowering}, here they are "
                 f"{LOWERING_VERSION}; calibrate the device again"
             )
-        return self.lowering.kernels(architecture, self.fingerprint.image, self.fingerprint.batch)
 
     def lowered(self, architectures: Sequence[Architecture]) -> Lowered:
         """Return necks as the matrix that `predict_lowered` takes."""

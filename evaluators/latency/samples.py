@@ -11,9 +11,8 @@ from evaluators.latency.errors import InvalidSample
 
 Floats = NDArray[np.float64]
 
-LABEL_QUANTILE = 0.4
-"""Quantile of the visits' minima over the reference; times the session's undisturbed reference time it is
-about the 10th percentile of all runs."""
+LOW_QUANTILE, LABEL_QUANTILE = 0.1, 0.4
+"""Quantiles of the visits' minima as they are, and over the reference beside them; see `label`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +91,7 @@ class Measurement:
     """The times of one neck in one session.
 
     Attributes:
-        latency_ms: the label: a low quantile of the visits' minima over the reference beside them, times the
-            session's reference time; what the neck takes when nothing disturbs it.
+        latency_ms: what the neck takes when nothing disturbs it; see `label`.
         stderr_ms: its standard error by bootstrap over visits.
         p10_ms, p50_ms, p90_ms: quantiles of the raw runs, which users live with.
         visits: every raw sample.
@@ -160,20 +158,31 @@ def measurements(
 def _measurement(
     visits: Sequence[Visit], scale: Floats, tolerance: float, rng: np.random.Generator
 ) -> Measurement:
-    lowest = np.array([visit.lowest_ms for visit in visits]) * scale
-    label = float(np.quantile(lowest, LABEL_QUANTILE))
-    error = standard_error(lowest, rng)
+    lowest = np.array([visit.lowest_ms for visit in visits])
+    found = float(label(lowest, scale))
+    error = standard_error(lowest, scale, rng)
     raw = np.concatenate([visit.runs_ms for visit in visits])
     p10, p50, p90 = (float(value) for value in np.quantile(raw, (0.1, 0.5, 0.9)))
-    return Measurement(label, error, p10, p50, p90, tuple(visits), 1.645 * error <= tolerance * label)
+    return Measurement(found, error, p10, p50, p90, tuple(visits), 1.645 * error <= tolerance * found)
 
 
-def standard_error(values: Floats, rng: np.random.Generator, draws: int = 200) -> float:
-    """Return the bootstrap standard error of the label's quantile."""
-    if len(values) < 2:
+def label(lowest: Floats, scale: Floats) -> Floats:
+    """Return labels (...) of visits' minima (..., visits) in ms and what makes up for the reference (same).
+
+    That is the geometric mean of the 10th percentile of the minima and of the 40th of the scaled ones. The
+    former errs where few visits were undisturbed, the latter where a disturbance slows the neck otherwise
+    than the reference: two sessions differ by less in their mean than in either.
+    """
+    plain = np.quantile(lowest, LOW_QUANTILE, axis=-1)
+    return np.asarray(np.sqrt(plain * np.quantile(lowest * scale, LABEL_QUANTILE, axis=-1)))
+
+
+def standard_error(lowest: Floats, scale: Floats, rng: np.random.Generator, draws: int = 200) -> float:
+    """Return the bootstrap standard error of a label."""
+    if len(lowest) < 2:
         return float("inf")
-    samples = rng.choice(values, (draws, len(values)))
-    return float(np.quantile(samples, LABEL_QUANTILE, axis=1).std())
+    picks = rng.integers(len(lowest), size=(draws, len(lowest)))
+    return float(label(lowest[picks], scale[picks]).std())
 
 
 def noise_floor(found: Mapping[int, Measurement], *, seed: int = 0) -> float:
@@ -185,19 +194,21 @@ def noise_floor(found: Mapping[int, Measurement], *, seed: int = 0) -> float:
     ordered = sorted((v for measured in found.values() for v in measured.visits), key=lambda v: v.at_s)
     if not ordered:
         return float("nan")
-    lowest = np.array([visit.lowest_ms for visit in ordered]) / normaliser(ordered)
+    lowest = np.array([visit.lowest_ms for visit in ordered])
+    scale = reference_level(ordered) / normaliser(ordered)
     items = np.array([visit.item for visit in ordered])
     rng = np.random.default_rng(seed)
-    gaps = [gap for item in np.unique(items) for gap in _half_gaps(lowest[items == item], rng)]
+    of = [items == item for item in np.unique(items)]
+    gaps = [gap for chosen in of for gap in _half_gaps(lowest[chosen], scale[chosen], rng)]
     return float(np.median(gaps)) / math.sqrt(2) if gaps else float("nan")
 
 
-def _half_gaps(lowest: Floats, rng: np.random.Generator, splits: int = 4) -> list[float]:
+def _half_gaps(lowest: Floats, scale: Floats, rng: np.random.Generator, splits: int = 4) -> list[float]:
     if len(lowest) < 4:
         return []
     gaps = []
     for _ in range(splits):
-        halves = np.array_split(lowest[rng.permutation(len(lowest))], 2)
-        first, second = (np.quantile(half, LABEL_QUANTILE) for half in halves)
+        halves = np.array_split(rng.permutation(len(lowest)), 2)
+        first, second = (label(lowest[half], scale[half]) for half in halves)
         gaps.append(abs(float(np.log(first / second))))
     return gaps

@@ -49,17 +49,18 @@ class Ground:
         """Return the masked encodings (N, E)."""
         return self.encoder.encode(genotypes)
 
-    def guess(self, encodings: Array) -> Array:
-        """Return the guessed logarithms of the cheap objectives (N, C)."""
-        return np.column_stack(
-            [np.empty((len(encodings), 0)), *(guess.marginal(encodings)[0] for guess in self.guesses)]
-        )
+    def guess(self, chosen: Sequence[Genotype], encodings: Array) -> Array:
+        """Return the logarithms of the cheap objectives (N, C), guessed unless many are had in one call."""
+        entries = [entry for entry, exact in zip(self.problem.objectives, self.exact, strict=True) if exact]
+        columns, every = [np.empty((len(encodings), 0))], dict(self.problem.many)
+        for entry, guess in zip(entries, self.guesses, strict=True):
+            many = every.get(entry.metric)
+            columns.append(guess.marginal(encodings)[0] if many is None else _logs(many(chosen)))
+        return np.column_stack(columns)
 
     def logs(self, costs: Array) -> Array:
         """Return the logarithms (N, C) of the cheap objectives among `costs` (N, M)."""
-        values = np.abs(costs[:, self.exact])
-        logs: Array = np.log(np.maximum(values, 1e-12))
-        return logs
+        return _logs(costs[:, self.exact])
 
     def costs(self, logs: Array) -> Array:
         """Return the cheap objectives (N, C) whose logarithms are `logs`."""
@@ -84,7 +85,7 @@ def ground(problem: Problem) -> Ground:
     encoder = Encoder(problem.space)
     encodings = encoder.encode([entry.genotype for entry in drawn[:FITTED]])
     costs = np.array([problem.costs(entry) for entry in drawn])[:, exact]
-    logs = np.log(np.maximum(np.abs(costs), 1e-12))
+    logs = _logs(costs)
     blocks = encoder.columns.tolist()
     guesses = tuple(
         fit(encodings, logs[:FITTED, column], blocks, steps=15) for column in range(logs.shape[1])
@@ -101,3 +102,8 @@ def ground(problem: Problem) -> Ground:
         logs.mean(axis=0),
         np.maximum(logs.std(axis=0), 1e-9),
     )
+
+
+def _logs(values: Array) -> Array:
+    logs: Array = np.log(np.maximum(np.abs(values), 1e-12))
+    return logs

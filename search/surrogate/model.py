@@ -51,7 +51,7 @@ class Model:
         else guessed.
         """
         encodings = self.ground.encode(chosen)
-        logs = self.ground.guess(encodings) if costs is None else self.ground.logs(costs)
+        logs = self.ground.guess(chosen, encodings) if costs is None else self.ground.logs(costs)
         table = np.zeros((len(chosen), len(self.ground.exact)))
         table[:, self.ground.exact] = (
             self.ground.costs(logs) if costs is None else costs[:, self.ground.exact]

@@ -298,7 +298,14 @@ def _on_ray(settings: Settings, bench: Bench, attempts: int) -> Iterator[Executo
 def _problem(bench: Bench) -> Problem:
     space = Space.load(bench.space)
     spec = bench.search.spec
-    return Problem(space, objectives_of(spec), constraints_of(spec), seed=spec["seed"], cheap=bench.costs)
+    return Problem(
+        space,
+        objectives_of(spec),
+        constraints_of(spec),
+        seed=spec["seed"],
+        cheap=bench.costs,
+        many=bench.many(space),
+    )
 
 
 def _strategy(bench: Bench) -> Strategy:

@@ -66,6 +66,8 @@ def test_names_that_do_not_tell_devices_apart_are_refused(http: TestClient, scen
 class Slow:
     """A predictor of one answer."""
 
+    metric = "latency_ms"
+
     def __init__(self, ms: float) -> None:
         self.ms = ms
 

@@ -1,10 +1,14 @@
 """The model's parts against finite differences, numerical integrals and the space's own encoding."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.stats import kendalltau, norm
 
+from search.evaluation import Genotype
 from search.pareto import contribution, hypervolume
 from search.surrogate.acquisition import below, planar, sampled
 from search.surrogate.design import initial
@@ -137,6 +141,17 @@ def test_guessed_costs_are_near_the_exact_ones(rng: np.random.Generator) -> None
     problem = chain.problem(seed=4)
     base = ground(problem)
     fresh = [problem.space.sample(rng) for _ in range(50)]
-    guessed = base.costs(base.guess(base.encode(fresh)))[:, 0]
+    guessed = base.costs(base.guess(fresh, base.encode(fresh)))[:, 0]
     exact = [problem.candidate(genotype).value("macs") for genotype in fresh]
     assert np.median(np.abs(np.log(guessed) - np.log(exact))) < 0.1
+
+
+def test_costs_that_many_have_in_one_call_are_not_guessed(rng: np.random.Generator) -> None:
+    plain = chain.problem(seed=4)
+
+    def macs(genotypes: Sequence[Genotype]) -> np.ndarray:
+        return np.array([plain.candidate(genotype).value("macs") for genotype in genotypes])
+
+    base = ground(replace(plain, many=(("macs", macs),)))
+    fresh = [plain.space.sample(rng) for _ in range(20)]
+    assert np.allclose(base.costs(base.guess(fresh, base.encode(fresh)))[:, 0], macs(fresh), rtol=1e-12)

@@ -1,10 +1,12 @@
 """Many necks at once have exactly the kernels that each has alone."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from evaluators.latency.errors import PredictorMismatch
 from evaluators.latency.features import matrix, totals, vocabulary
 from evaluators.latency.fingerprint import Fingerprint
 from evaluators.latency.genotypes import GenotypePredictor
@@ -133,3 +135,11 @@ def test_a_choice_that_the_space_does_not_have_is_refused() -> None:
     many = GenotypePredictor(predictor(LOWERINGS["torch"], (64, 64), 1), space)
     with pytest.raises(NotInSpace, match="'width' has choices 0 to 2; got 9"):
         many.predict([(9, *space.smallest()[1:])])
+
+
+def test_coefficients_of_other_kernel_lists_are_refused() -> None:
+    model = predictor(LOWERINGS["torch"], (64, 64), 1)
+    old = replace(model, fingerprint=replace(model.fingerprint, lowering=1))
+    space = Space.load("fusion_grid")
+    with pytest.raises(PredictorMismatch, match="calibrate the device again"):
+        GenotypePredictor(old, space).predict(space.corners())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evaluators.latency.errors import InvalidSample, NewerPredictor, PredictorMismatch, TooFewSamples
-from evaluators.latency.intervals import Residuals, rank_for
+from evaluators.latency.intervals import Residuals, quantile
 from evaluators.latency.kernels import Kernel
 from evaluators.latency.predictor import Predictor
 from search_space.architecture import Architecture, Edge, Node
@@ -145,16 +145,16 @@ def test_residuals_of_equal_spread_give_the_conformal_quantile() -> None:
     errors = np.linspace(0.01, 0.19, 19)
     predicted = np.ones(19)
     residuals = Residuals.of(predicted, predicted * np.exp(errors))
-    assert residuals.half_widths(np.zeros(1), 0.9)[0] == pytest.approx(0.19)
-    assert residuals.half_widths(np.zeros(1), 0.5)[0] == pytest.approx(0.01 * rank_for(19, 0.5))
+    assert 0.17 < residuals.half_widths(np.zeros(1), 0.9)[0] < 0.19
+    assert 0.09 < residuals.half_widths(np.zeros(1), 0.5)[0] < 0.11
 
 
 @pytest.mark.parametrize("count", [20, 30, 50, 140])
-def test_the_rank_keeps_its_promise_two_times_in_three(count: int) -> None:
-    rng = np.random.default_rng(0)
-    bound = np.sort(rng.random((4000, count)), axis=1)[:, rank_for(count, 0.9) - 1]  # its coverage is itself
-    assert 0.64 <= (bound >= 0.9).mean() <= 0.92
-    assert rank_for(count, 0.9) / (count + 1) < 0.96
+def test_intervals_cover_what_they_promise_over_the_draw_of_the_measured_necks(count: int) -> None:
+    rng = np.random.default_rng(count)
+    covered = [quantile(rng.random(count), 0.9) for _ in range(2000)]  # of uniform scores: itself
+    assert 0.89 < np.mean(covered) < 0.93
+    assert max(covered) < 1.0
 
 
 def test_kernels_reject_negative_work() -> None:

@@ -9,6 +9,7 @@ from evaluators.latency.errors import InvalidSample
 from evaluators.latency.samples import (
     Measurement,
     Visit,
+    label,
     measurements,
     noise_floor,
     normaliser,
@@ -79,7 +80,13 @@ def test_a_neighbour_that_wakes_up_halfway_is_allowed_for() -> None:
         visit(0, i, 5.0 * slow, speed) for i, (slow, speed) in enumerate(zip(half, speeds, strict=True))
     ]
     assert measurements(visits)[0].latency_ms == pytest.approx(5.0)
-    assert noise_floor(measurements(visits)) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_label_is_the_mean_of_the_plain_and_the_scaled_times() -> None:
+    lowest, scale = np.arange(1.0, 12.0), np.full(11, 3.0)
+    assert label(lowest, scale) == pytest.approx(math.sqrt(2.0 * 3.0 * 5.0))  # 10th and 40th percentile
+    both = label(np.stack([lowest, 2 * lowest]), np.stack([scale, scale]))
+    assert both == pytest.approx(np.array([1.0, 2.0]) * math.sqrt(30.0))
 
 
 def test_a_noisy_neck_does_not_settle() -> None:
