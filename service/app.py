@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib.util
 import pkgutil
 from collections.abc import AsyncIterator
@@ -63,9 +64,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def warm() -> None:
-    """Import what the first submission needs, so that it does not wait for it."""
+    """Import what the first submission needs, so that it does not wait for it; and spare what was imported
+    from garbage collections, each of which would halt every answer while it walks through it.
+    """
     for name in WARMED:
         import_module(name)
+    gc.collect()
+    gc.freeze()
 
 
 def _describe(request: Request) -> JSONResponse:
