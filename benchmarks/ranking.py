@@ -277,6 +277,16 @@ def measure(*, quick: bool) -> list[Figure]:
         return bench.figures()
 
 
+def measured(*, quick: bool) -> list[Figure]:
+    """Return the figures of what is measured so far, and how many trainings are missing."""
+    bench = Bench(WORK, ROWS, Sizes())
+    done = {f"{row['training']}-{row['seed']}" for row in bench.scores.rows}
+    names = [f"{name}-{seed}" for name, t in TRAININGS.items() for seed in SEEDS[: t.seeds]]
+    missing = [name for name in names if name not in done]
+    detail = "to be measured by running again: " + (", ".join(missing) or "none")
+    return [*bench.figures(), Figure("supernets_missing", len(missing), "", detail=detail)]
+
+
 def _train(spec: TrainingSpec, folder: Path) -> float:
     """Train, and return the CPU milliseconds of a step as this session found them."""
     marks: list[tuple[float, int]] = []
@@ -292,13 +302,14 @@ def _say(text: str) -> None:
 
 
 def main() -> None:
-    """Run the benchmark; `--partial` prints what is measured so far, `--part` measures one part."""
+    """Run the benchmark; `--part` measures a part; `--partial` prints, `--store` stores what is there."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--partial", action="store_true")
+    parser.add_argument("--store", action="store_true")
     parser.add_argument("--part", choices=PARTS)
     options, rest = parser.parse_known_args()
     if options.partial:
-        for figure in Bench(WORK, ROWS, Sizes()).figures():
+        for figure in measured(quick=False):
             ends = f"[{figure.low:.2f}, {figure.high:.2f}]" if figure.low is not None else ""
             print(f"{figure.name:40} {figure.value:8.3f} {ends:16} {figure.detail}")
         return
@@ -306,7 +317,7 @@ def main() -> None:
         torch.set_num_threads(1)
         Bench(WORK, ROWS, Sizes()).run_part(options.part)
         return
-    form.main("ranking", measure, argv=rest)
+    form.main("ranking", measured if options.store else measure, argv=rest)
 
 
 if __name__ == "__main__":
