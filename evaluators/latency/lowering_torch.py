@@ -48,14 +48,14 @@ def _kernel(program: Program, work: Work, batch: int, threads: int) -> Kernel:
     read, macs, weights = sum(prod(shape) for shape in inputs), pooled_pixels(work, output), 0
     if (isinstance(work.op, Conv) and work.kind == "conv") or work.kind == "unknown":
         macs, weights = work.op.macs(inputs, output), work.op.parameters(inputs)
-    if isinstance(work.op, Conv) and work.kind == "conv" and _own(work.op, inputs[0], batch, threads):
+    if isinstance(work.op, Conv) and work.kind == "conv" and runs_itself(work.op, inputs[0], batch, threads):
         kind = f"{kind}_gemm"
         read += inputs[0].channels * output.pixels * work.op.kernel**2 if work.op.kernel > 1 else 0
     moved = FLOAT_BYTES * (batch * (read + prod(output)) + weights)
     return Kernel(work.path, kind, batch * macs, moved, work.kind != "unknown")
 
 
-def _own(op: Conv, shape: Shape, batch: int, threads: int) -> bool:
+def runs_itself(op: Conv, shape: Shape, batch: int, threads: int) -> bool:
     """Whether torch runs a convolution of an input itself, as a matrix product of unfolded windows."""
     if not threads or op.grouping(shape.channels) > 1:
         return False

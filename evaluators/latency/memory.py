@@ -2,7 +2,7 @@
 
 import ctypes
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from math import prod
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from evaluators.latency.features import MEGA, Totals
 from evaluators.latency.fingerprint import Fingerprint
 from evaluators.latency.kernels import FLOAT_BYTES
 from evaluators.latency.lowering import Lowering
+from evaluators.latency.memory_torch import held_by_module
 from evaluators.latency.predictor import Predictor, fit_totals
 from evaluators.latency.session import Progress
 from evaluators.score import Score
@@ -50,9 +51,17 @@ def _size(program: Program, value: int, batch: int) -> int:
     return batch * prod(program.shapes[value]) * FLOAT_BYTES
 
 
-def memory_totals(architecture: Architecture, image_size: Size, batch: int = 1) -> Totals:
-    """Return what memory grows by: the peak of live values, and all values (for runtimes that keep them)."""
-    peak, total = held_bytes(expand(architecture, image_size), batch)
+def memory_totals(
+    architecture: Architecture, image_size: Size, batch: int = 1, lowering: Lowering | None = None
+) -> Totals:
+    """Return what memory grows by: the peak of what is held, and all values (for runtimes that keep them).
+
+    What is held is that of a torch module for torch on a processor, else the values still to be read.
+    """
+    program = expand(architecture, image_size)
+    peak, total = held_bytes(program, batch)
+    if lowering is not None and lowering.runtime == "torch" and lowering.threads:
+        peak = held_by_module(program, batch, lowering.threads)
     return {"live": (0.0, peak * MEGA, 0.0), "made": (0.0, total * MEGA, 0.0)}
 
 
@@ -98,14 +107,15 @@ def calibrate_memory(
     """
     measured = []
     for index, entry in enumerate(architectures):
-        measured.append(measure_peak_mb(device, entry, image_size, batch))
+        # the lower of two: what a first inference makes once for all is no neck's
+        measured.append(min(measure_peak_mb(device, entry, image_size, batch) for _ in range(2)))
         yield Progress("memory", index + 1, len(architectures), 0.0)
-    every = [memory_totals(entry, image_size, batch) for entry in architectures]
+    every = [memory_totals(entry, image_size, batch, device.lowering) for entry in architectures]
     yield MemoryPredictor.fit(every, measured, device.fingerprint(image_size, batch), device.lowering)
 
 
 class MemoryPredictor:
-    """Predicts `peak_activation_mb` as a base, a part of the live peak and a part of everything made."""
+    """Predicts `peak_activation_mb` as a base, a part of the live peak and perhaps one of everything made."""
 
     def __init__(self, coefficients: Predictor) -> None:
         self.coefficients = coefficients
@@ -114,19 +124,24 @@ class MemoryPredictor:
     def fit(
         every: Sequence[Totals], measured_mb: Sequence[float], fingerprint: Fingerprint, lowering: Lowering
     ) -> "MemoryPredictor":
-        """Return the predictor fitted to measured peaks in megabytes; a page at least is assumed."""
+        """Return the predictor fitted to measured peaks in megabytes; a page at least is assumed.
+
+        It grows by everything made only where that lowers the error on necks left out.
+        """
         page_mb = 0.004096
         values = [max(page_mb, value) for value in measured_mb]
-        fitted = fit_totals(
-            every, values, fingerprint=fingerprint, lowering=lowering, metric=METRIC, unit="MB"
-        )
-        return MemoryPredictor(fitted)
+        fits = [
+            fit_totals(part, values, fingerprint=fingerprint, lowering=lowering, metric=METRIC, unit="MB")
+            for part in ([_only(("live",), entry) for entry in every], every)
+        ]
+        return min(map(MemoryPredictor, fits), key=lambda fitted: fitted.median_error)
 
     def predict(self, architecture: Architecture) -> Score:
         """Return the predicted peak in megabytes."""
         fingerprint = self.coefficients.fingerprint
-        entry = memory_totals(architecture, fingerprint.image, fingerprint.batch)
-        return self.coefficients.score(entry)
+        lowering = self.coefficients.lowering
+        entry = memory_totals(architecture, fingerprint.image, fingerprint.batch, lowering)
+        return self.coefficients.score(_only(self.coefficients.rates, entry))
 
     @property
     def median_error(self) -> float:
@@ -149,3 +164,7 @@ class MemoryPredictor:
     def from_json(text: str) -> "MemoryPredictor":
         """Return the predictor of `to_json`."""
         return MemoryPredictor(Predictor.from_json(text))
+
+
+def _only(kinds: Collection[str], entry: Totals) -> Totals:
+    return {kind: values for kind, values in entry.items() if kind in kinds}

@@ -13,9 +13,11 @@ from evaluators.latency.memory import (
     measure_peak_mb,
     memory_totals,
 )
+from evaluators.latency.memory_torch import held_by_module
 from search_space.architecture import Architecture, Edge, Input, Node
 from search_space.ops.act import Act
 from search_space.ops.conv import Conv
+from search_space.ops.pool import Pool
 from search_space.ops.sum import Sum
 from search_space.space import Space
 from tests.unit.evaluators.latency.simulated import IMAGE, Simulated
@@ -40,6 +42,26 @@ def test_what_is_held_at_once_is_counted(length: int) -> None:
     assert peak == 3 * UNIT  # the first one's, a convolution's input and its output
     assert total == (length + 2) * UNIT
     assert held_bytes(expand(chain(length), IMAGE), batch=4) == (4 * peak, 4 * total)
+
+
+def test_a_module_holds_what_its_nodes_made_and_what_arrives_at_one() -> None:
+    pair = (Conv(width=8), Act())
+    nodes = (
+        Node("first", 3, 8, (Edge("c3", pair), Edge("c3", pair)), Sum(), (Act(), Act())),
+        Node("last", 3, 8, (Edge("first"),), None, (Act(),)),
+    )
+    neck = Architecture((Input("c3", 3, 8),), nodes, ((3, "last"),))
+    program = expand(neck, IMAGE)
+    # both edges' results and two activations, while the one of the other is made
+    windows = 9 * UNIT  # a small convolution unfolds its input, beside the other edge's result and its own
+    assert held_by_module(program) == max(4 * UNIT, 2 * UNIT + windows)
+    pooled = Architecture(
+        (Input("c3", 3, 8),),
+        (Node("out", 3, 8, (Edge("c3"),), None, (Pool(kernel=3, stride=1),)),),
+        ((3, "out"),),
+    )
+    assert held_by_module(expand(pooled, IMAGE)) == 3 * UNIT  # indices take twice as much
+    assert held_by_module(expand(pooled, IMAGE), batch=2) == 6 * UNIT
 
 
 def test_a_larger_neck_holds_more_and_the_measurement_sees_it() -> None:
