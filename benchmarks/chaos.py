@@ -17,8 +17,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
@@ -53,6 +54,7 @@ DEMO_KILLS = 20
 VICTIMS = ("api", "worker", "actor", "raylet", "postgres")
 FAST = {"lease_s": 8.0, "heartbeat_s": 1.0, "sweep_s": 1.0, "poll_s": 0.2, "attempts": 20}
 DELAY_S = 0.1
+PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Plan:
 
     Attributes:
         kills: SIGKILLs to send.
-        searches: seeded searches that run meanwhile.
+        searches: seeded searches that run meanwhile, submitted again when all have ended before the kills.
         evaluations: of each search.
         pause_s: mean seconds between two kills.
         timing: settings in place of the service's own.
@@ -108,20 +110,40 @@ def run(plan: Plan, seed: int) -> Report:
     with fleet(
         workers=plan.workers, postgres=plan.postgres, executor=plan.executor, timing=plan.timing
     ) as running:
-        submitted = {
-            number: synthetic.submit(
-                running.store,
-                owner=f"owner{number % 3}",
-                evaluations=plan.evaluations,
-                seed=number,
-                delay_s=DELAY_S,
-            )
-            for number in range(plan.searches)
-        }
-        watch = _Watch(running, tuple(submitted.values()))
-        killed = _kill_at_random(plan, running, watch, random.Random(seed))
+        watch = _Watch(running)
+        killed: Counter[str] = Counter()
+        rng = random.Random(seed)
+        while sum(killed.values()) < plan.kills:
+            _submit(plan, watch)
+            killed += _kill_at_random(plan, watch, rng, plan.kills - sum(killed.values()))
         _wait_for_end(watch, plan.end_s)
-        return _report(running, plan, submitted, wanted, killed, watch)
+        return _report(plan, wanted, killed, watch)
+
+
+def _submit(plan: Plan, watch: _Watch) -> None:
+    """Submit every search once, as clients do who ask again while the database does not answer."""
+    for number in range(plan.searches):
+        submit = partial(
+            synthetic.submit,
+            watch.fleet.store,
+            owner=f"owner{number % 3}",
+            evaluations=plan.evaluations,
+            seed=number,
+            delay_s=DELAY_S,
+        )
+        identifier = _patiently(submit)
+        watch.submitted[identifier] = number
+
+
+def _patiently(submit: Callable[[], str]) -> str:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return submit()
+        except DBAPIError:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.5)
 
 
 def uninterrupted(seed: int, evaluations_: int) -> list[str]:
@@ -144,7 +166,8 @@ class _Watch:
     """Looks at the database as a client would: what has ended, and when a killed worker's job goes on."""
 
     fleet: Fleet
-    ids: Sequence[str]
+    submitted: dict[str, int] = field(default_factory=dict)
+    """The seed of each search, by its id."""
     waiting: dict[str, tuple[float, int]] = field(default_factory=dict)
     """By job: when it was hit last, and in which attempt."""
     resumed_s: list[float] = field(default_factory=list)
@@ -153,7 +176,9 @@ class _Watch:
         """Return the searches' jobs, None while the database does not answer."""
         try:
             with self.fleet.store.database.read() as tx:
-                found = [job for identifier in self.ids if (job := jobs.get(tx, identifier)) is not None]
+                found = [
+                    job for identifier in self.submitted if (job := jobs.get(tx, identifier)) is not None
+                ]
         except DBAPIError:
             return None
         for job in found:
@@ -174,14 +199,15 @@ class _Watch:
                 self.waiting[job.id] = (time.monotonic(), job.attempt)
 
 
-def _kill_at_random(plan: Plan, running: Fleet, watch: _Watch, rng: random.Random) -> Counter[str]:
+def _kill_at_random(plan: Plan, watch: _Watch, rng: random.Random, most: int) -> Counter[str]:
+    """Kill until that many are killed, or every search has ended."""
     killed: Counter[str] = Counter()
-    while sum(killed.values()) < plan.kills:
+    while sum(killed.values()) < most:
         found = _watched_sleep(watch, rng.uniform(0.5, 1.5) * plan.pause_s)
         if found is not None and all(job.state in ENDED for job in found):
             break
         victim = rng.choice(VICTIMS)
-        if _kill_one(running, watch, victim, rng):
+        if _kill_one(watch.fleet, watch, victim, rng):
             killed[victim] += 1
     return killed
 
@@ -221,18 +247,11 @@ def _wait_for_end(watch: _Watch, seconds: float) -> None:
         time.sleep(0.2)
 
 
-def _report(
-    running: Fleet,
-    plan: Plan,
-    submitted: dict[int, str],
-    wanted: dict[int, list[str]],
-    killed: Counter[str],
-    watch: _Watch,
-) -> Report:
+def _report(plan: Plan, wanted: dict[int, list[str]], killed: Counter[str], watch: _Watch) -> Report:
     unfinished = lost = duplicated = different = 0
     faults: list[str] = []
-    for number, identifier in submitted.items():
-        with running.store.database.read() as tx:
+    for identifier, number in watch.submitted.items():
+        with watch.fleet.store.database.read() as tx:
             job, front = jobs.get(tx, identifier), searches.front(tx, identifier)
             found = evaluations.history(tx, identifier)
         good = job is not None and job.state is State.SUCCEEDED
@@ -246,7 +265,14 @@ def _report(
         duplicated += len(found) - len({entry.key for entry in found}) + max(0, searched - plan.evaluations)
         different += front is not None and _keys(front[1]) != wanted[number]
     return Report(
-        killed, len(submitted), unfinished, lost, duplicated, different, tuple(watch.resumed_s), tuple(faults)
+        killed,
+        len(watch.submitted),
+        unfinished,
+        lost,
+        duplicated,
+        different,
+        tuple(watch.resumed_s),
+        tuple(faults),
     )
 
 
