@@ -1,4 +1,4 @@
-"""How the default strategy weighs what it does not know."""
+"""How the default strategy weighs what it does not know, and the correlation that its process has."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,17 @@ from search.loop import search
 from search.pareto import hypervolume
 from search.strategies.surrogate import CURIOUS, _Choice
 from search.surrogate.features import ground
+from search.surrogate.gaussian import matern
 from search.surrogate.model import Model
 from tests.unit.search import chain
+
+
+def test_the_correlation_falls_from_one_by_its_slope() -> None:
+    squares = np.array([0.01, 0.5, 4.0, 30.0])
+    value, slope = matern(squares)
+    step = (matern(squares + 1e-6)[0] - matern(squares - 1e-6)[0]) / 2e-6
+    assert slope == pytest.approx(step, rel=1e-5)
+    assert matern(np.zeros(1))[0] == pytest.approx([1.0]) and np.all(np.diff(value) < 0)
 
 
 def test_what_is_merely_unknown_counts_less_the_more_was_evaluated() -> None:
