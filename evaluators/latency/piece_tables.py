@@ -152,9 +152,10 @@ class SiteTable:
 
 def _beside(old: Indices, new: Indices) -> Indices:
     """Return arrays beside one another along the last axis, zeros below the one with fewer rows."""
-    rows = max(len(old), len(new))
-    padded = [np.pad(part, [(0, rows - len(part)), *[(0, 0)] * (part.ndim - 1)]) for part in (old, new)]
-    return np.concatenate(padded, axis=-1)
+    known = old.shape[-1]
+    made = np.zeros((max(len(old), len(new)), *old.shape[1:-1], known + new.shape[-1]), dtype=np.int64)
+    made[: len(old), ..., :known], made[: len(new), ..., known:] = old, new
+    return made
 
 
 class PieceTables:
@@ -172,6 +173,8 @@ class PieceTables:
         self._numbers: dict[object, int] = {}
         self._mergeable, self._handing = _Column(0), _Column(0)
         self._states: list[Held] = [Held(), Held(plain=True)]
+        self._open = _Column(0)
+        self._open.values.append(0)
         self._index = _Index()
         self._index.add(np.array([0]), np.array([0]))
         self._totals: list[Totals] = [{}]
@@ -182,6 +185,11 @@ class PieceTables:
     def mergeable(self) -> Mask:
         """Which pieces, by number, make the same value whenever they read the same ones."""
         return self._mergeable.array.astype(bool)
+
+    @property
+    def open(self) -> Mask:
+        """Of which states, by number, it matters whether a value is read alone: something may join it."""
+        return self._open.array.astype(bool)
 
     @property
     def handing(self) -> Indices:
@@ -293,11 +301,16 @@ class PieceTables:
         if held not in self._states:
             assert len(self._states) < 1 << _STATE_BITS, self._states
             self._states.append(held)
+            self._open.values.append(held.foldable or bool(held.joins) or held.open)
         return self._states.index(held)
 
     def amounts(self) -> tuple[Floats, tuple[str, ...]]:
         """Return what each entry runs (entries, 3 * classes), and the classes; see `features.matrix`."""
-        if len(self._amounts[0]) < len(self._totals):
+        amounts, classes = self._amounts
+        new = self._totals[len(amounts) :]
+        if not set(vocabulary(new)) <= set(classes):
             classes = vocabulary(self._totals)
             self._amounts = matrix(self._totals, classes)[:, 1:], classes
+        elif new:
+            self._amounts = np.vstack([amounts, matrix(new, classes)[:, 1:]]), classes
         return self._amounts

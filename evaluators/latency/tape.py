@@ -177,11 +177,11 @@ class KernelTape:
 
     def _arrivals(self, sources: Sequence[Indices], states: Indices, alone: Mask) -> list[Indices]:
         """Return what arrives at each input of a row of pieces; see `piece_tables.arrival`."""
-        found = []
+        found, can = [], self._tables.open
         for index, source in enumerate(sources):
-            first = np.zeros_like(source)
+            state, first = states[source], np.zeros_like(source)
             for other in range(index - 1, -1, -1):
                 equal = (sources[other] == source) & (source >= len(self._necks))
                 first[equal] = other + 1
-            found.append(arrival(states[source], alone[source], first))
+            found.append(arrival(state, alone[source] & can[state], first))
         return found
