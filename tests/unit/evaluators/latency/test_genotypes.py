@@ -74,7 +74,7 @@ LOWERINGS = {
     "onnxruntime": Lowering("onnxruntime", 16),
     "rows": Lowering("onnxruntime"),
 }
-COUNT = 60
+COUNT = 40
 
 
 def predictor(lowering: Lowering, image: tuple[int, int], batch: int) -> Predictor:
