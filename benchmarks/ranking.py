@@ -9,7 +9,7 @@ classifier, see `pretraining`. Each supernet trains on the same features. Every 
 import argparse
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -215,20 +215,38 @@ class Bench:
             _say(f"truth seed {seed}: {len(self.truth.rows)} rows, AP {outcome.precision.ap:.3f}")
 
     def measure_scores(self, name: str, seed: int) -> None:
-        """Score every architecture by one supernet: inherited, then adapted."""
-        missing = [a for a in self.architectures if not self.scores.find(key=a.key, training=name, seed=seed)]
+        """Score every architecture by one supernet: inherited, then adapted as a shortlist is."""
+
+        def scores(scorer: AccuracyEvaluator, architecture: Architecture) -> dict[str, Any]:
+            found = scorer.outcome(architecture)
+            inherited = {"inherited": {"ap": found.precision.ap, "loss": found.loss}}
+            return inherited | _adapted(scorer, architecture, ADAPTATION[0])
+
+        self._measure(name, seed, "inherited", scores)
+
+    def measure_finalists(self, seed: int) -> None:
+        """Score every architecture after a longer adaptation, as finalists are."""
+        name, steps = "single_path", ADAPTATION[1]
+        self._measure(name, seed, f"adapted{steps}", lambda scorer, a: _adapted(scorer, a, steps))
+
+    def _measure(
+        self,
+        name: str,
+        seed: int,
+        source: str,
+        scores: Callable[[AccuracyEvaluator, Architecture], dict[str, Any]],
+    ) -> None:
+        """Add a row with what `scores` returns for each architecture that has none with `source`."""
+        own = [r for r in self.scores.rows if (r["training"], r["seed"]) == (name, seed) and source in r]
+        done = {row["key"] for row in own}
+        missing = [a for a in self.architectures if a.key not in done]
         if not missing:
             return
         scorer = self.evaluator(name, seed)
         for architecture in missing:
-            row: dict[str, Any] = {"key": architecture.key, "training": name, "seed": seed}
-            found = scorer.outcome(architecture)
-            row |= {"inherited": {"ap": found.precision.ap, "loss": found.loss}}
-            for steps in ADAPTATION:
-                after = scorer.outcome_alone(scorer.adapted(architecture, steps))
-                row |= {f"adapted{steps}": {"ap": after.precision.ap, "loss": after.loss}}
-            self.scores.add(row)
-        _say(f"scored {len(missing)} architectures by {name}, seed {seed}")
+            row = {"key": architecture.key, "training": name, "seed": seed}
+            self.scores.add(row | scores(scorer, architecture))
+        _say(f"scored {len(missing)} architectures by {name}, seed {seed}: {source}")
 
     def run(self) -> None:
         """Measure everything, what matters most first."""
@@ -242,6 +260,8 @@ class Bench:
             self.measure_paces()
         elif name == "truth":
             self.measure_truth(int(seed))
+        elif name == FINALISTS:
+            self.measure_finalists(int(seed))
         else:
             self.measure_scores(name, int(seed))
 
@@ -250,11 +270,18 @@ class Bench:
         return figures(self.truth, self.scores, self.trainings, tuple(TRAININGS))
 
 
+FINALISTS = "finalists"
 PARTS = [
     *(f"truth-{seed}" for seed in TRUTH_SEEDS),
     "paces",
     *(f"{name}-{seed}" for name, training in TRAININGS.items() for seed in SEEDS[: training.seeds]),
+    *(f"{FINALISTS}-{seed}" for seed in SEEDS),
 ]
+
+
+def _adapted(scorer: AccuracyEvaluator, architecture: Architecture, steps: int) -> dict[str, Any]:
+    after = scorer.outcome_alone(scorer.adapted(architecture, steps))
+    return {f"adapted{steps}": {"ap": after.precision.ap, "loss": after.loss}}
 
 
 def _load_rule(name: str, trainer: Trainer) -> Rule:

@@ -20,7 +20,8 @@ from evaluators.rank_statistics import (
 )
 
 TRUTH_SEEDS = (0, 1)
-ADAPTATION = (50,)
+ADAPTATION = (50, 100)
+"""Steps for a shortlist, and for its finalists."""
 EQUAL_MACS = 0.10
 """Two architectures have equal MACs where they differ by less than this share."""
 TAU, OF_CEILING = 0.85, 0.9
@@ -71,9 +72,14 @@ class Table:
 
     def column(self, scores: Rows, name: str, seed: int, source: str) -> Floats | None:
         """Return the negative validation loss by that supernet, or None where a score is missing."""
-        rows = [scores.find(key=key, training=name, seed=seed) for key in self.keys]
-        values = [-row[source]["loss"] for row in rows if row is not None]
-        return np.array(values) if len(values) == len(self.keys) else None
+        losses = {
+            row["key"]: row[source]["loss"]
+            for row in scores.rows
+            if (row["training"], row["seed"]) == (name, seed) and source in row
+        }
+        if any(key not in losses for key in self.keys):
+            return None
+        return np.array([-losses[key] for key in self.keys])
 
     def baselines(self) -> Iterator[Figure]:
         """Yield what needs no supernet: the spread of the truth, its ceiling, the trivial orders."""

@@ -66,6 +66,8 @@ def test_rows_survive_and_partial_figures_come_from_them(
             {"key": str(index), "training": "single_path", "seed": 0}
             | {k: {"ap": ap, "loss": 1 - ap} for k in ("inherited", "adapted50")}
         )
+        longer = {"key": str(index), "training": "single_path", "seed": 0}
+        scores.add({**longer, "adapted100": {"ap": ap, "loss": 1 + ap}})
     trainings = Rows(tmp_path / "trainings.jsonl")
     trainings.add({"training": "single_path", "seed": 0, "steps": 100, "cpu_ms_a_step": 20.0})
     again = Rows(tmp_path / "truth.jsonl")
@@ -77,6 +79,7 @@ def test_rows_survive_and_partial_figures_come_from_them(
         for figure in figures(again, Rows(tmp_path / "scores.jsonl"), trainings, tuple(TRAININGS))
     }
     assert made["architectures"].value == 12 and made["single_path_adapted50_tau"].value == pytest.approx(1)
+    assert made["single_path_adapted100_tau"].value == pytest.approx(-1)
     assert made["single_path_inherited_regret"].value == 0 and made["ceiling_tau"].value > 0.9
     assert made["single_path_seconds"].value == 2
     ceiling = made["ceiling_tau"].value
