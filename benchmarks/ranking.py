@@ -9,6 +9,7 @@ classifier, see `pretraining`. Each supernet trains on the same features. Every 
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -307,9 +308,9 @@ def measure(*, quick: bool) -> list[Figure]:
 def measured(*, quick: bool) -> list[Figure]:
     """Return the figures of what is measured so far, and how many trainings are missing."""
     bench = Bench(WORK, ROWS, Sizes())
-    done = {f"{row['training']}-{row['seed']}" for row in bench.scores.rows}
+    done = Counter(f"{row['training']}-{row['seed']}" for row in bench.scores.rows if "inherited" in row)
     names = [f"{name}-{seed}" for name, t in TRAININGS.items() for seed in SEEDS[: t.seeds]]
-    missing = [name for name in names if name not in done]
+    missing = [name for name in names if done[name] < bench.sizes.architectures]
     detail = "to be measured by running again: " + (", ".join(missing) or "none")
     return [*bench.figures(), Figure("supernets_missing", len(missing), "", detail=detail)]
 
