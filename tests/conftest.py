@@ -10,6 +10,7 @@ import pytest
 # Read by torch, numpy and ONNX Runtime when they are first imported, which none of the imports above does.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+os.environ.setdefault("RAY_worker_niceness", "0")  # nice ones starve beside as many tests as there are cores
 
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
