@@ -353,6 +353,8 @@ def _keep(name: str, report: Report, quick: bool) -> Report:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--part"]:
-        _keep(sys.argv[2], run_part(sys.argv[2], quick=False), quick=False)
+        part = _keep(sys.argv[2], run_part(sys.argv[2], quick=False), quick=False)
+        for figure in _figures("", [part]):
+            print(f"{figure.name:24} {figure.value:8.1f} {figure.unit:12} {figure.detail}")
     else:
         form.main("chaos", measure)

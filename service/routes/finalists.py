@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from service.callers import CallerDep, StoreDep
-from service.datasets import require_room
-from service.errors import NotFound, Pointed, Unacceptable
+from service.errors import Pointed, Unacceptable
 from service.models.base import Id, job_fields
 from service.models.subnets import FinalistsView, NewFinalists
 from service.openapi import REFUSALS, links
+from service.queueing import queue_once, require_job
 from service.records import Job, StoredEvaluation
 from service.replay import FreshId, StrictRoute
 from service.searches import require
@@ -42,24 +42,17 @@ def post(
             if subnet_id not in known or subnet_id in request.subnet_ids[:index]:
                 detail = "not a scored subnet of this search, or named twice"
                 raise Unacceptable(Pointed(f"/subnet_ids/{index}", detail))
-        if jobs.get(tx, identifier) is None:
-            require_room(tx, caller.owner, store.settings)
-            wanted = {"search": search_id, **request.model_dump()}
-            jobs.enqueue(tx, jobs.NewJob(identifier, "finalists", caller.owner, wanted))
-        job = jobs.get(tx, identifier)
-        assert job is not None, identifier
-        response.headers["Location"] = f"/api/v1/finalists/{identifier}"
-        return _view(job)
+        wanted = {"search": search_id, **request.model_dump()}
+        job = queue_once(tx, jobs.NewJob(identifier, "finalists", caller.owner, wanted), store.settings)
+    response.headers["Location"] = f"/api/v1/finalists/{identifier}"
+    return _view(job)
 
 
 @router.get("/finalists/{finalists_id}", responses=REFUSALS, operation_id="get_finalists")
 def get(finalists_id: Id, caller: CallerDep, store: StoreDep) -> FinalistsView:
     """Return the finalists and how far they are."""
     with store.database.read() as tx:
-        job = jobs.get(tx, finalists_id)
-    if job is None or job.kind != "finalists" or job.owner != caller.owner:
-        raise NotFound("no such finalists")
-    return _view(job)
+        return _view(require_job(tx, finalists_id, kind="finalists", owner=caller.owner))
 
 
 def _fits(entry: StoredEvaluation, search_id: str) -> bool:

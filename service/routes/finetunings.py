@@ -6,11 +6,11 @@ from fastapi import APIRouter, Response
 
 from service import subnets
 from service.callers import CallerDep, StoreDep
-from service.datasets import require_room
-from service.errors import Conflict, NotFound
+from service.errors import Conflict
 from service.models.base import Id, job_fields
 from service.models.subnets import FinetuningView, NewFinetuning
 from service.openapi import REFUSALS, links
+from service.queueing import queue_once, require_job
 from service.records import Job
 from service.replay import FreshId, StrictRoute
 from service.stores import jobs
@@ -39,24 +39,17 @@ def post(
         subnet = subnets.require(tx, caller.owner, subnet_id)
         if subnet.state != "ok":
             raise Conflict("this subnet could not be scored, so it is not trained")
-        if jobs.get(tx, identifier) is None:
-            require_room(tx, caller.owner, store.settings)
-            wanted = {"subnet": subnet_id, **request.model_dump()}
-            jobs.enqueue(tx, jobs.NewJob(identifier, "finetune", caller.owner, wanted))
-        job = jobs.get(tx, identifier)
-        assert job is not None, identifier
-        response.headers["Location"] = f"/api/v1/finetunings/{identifier}"
-        return _view(job)
+        wanted = {"subnet": subnet_id, **request.model_dump()}
+        job = queue_once(tx, jobs.NewJob(identifier, "finetune", caller.owner, wanted), store.settings)
+    response.headers["Location"] = f"/api/v1/finetunings/{identifier}"
+    return _view(job)
 
 
 @router.get("/finetunings/{finetuning_id}", responses=REFUSALS, operation_id="get_finetuning")
 def get(finetuning_id: Id, caller: CallerDep, store: StoreDep) -> FinetuningView:
     """Return a fine-tuning and how far it is; when it has ended, the scores before and after."""
     with store.database.read() as tx:
-        job = jobs.get(tx, finetuning_id)
-    if job is None or job.kind != "finetune" or job.owner != caller.owner:
-        raise NotFound("no such training")
-    return _view(job)
+        return _view(require_job(tx, finetuning_id, kind="finetune", owner=caller.owner))
 
 
 def _view(job: Job) -> FinetuningView:

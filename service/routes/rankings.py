@@ -6,11 +6,10 @@ from fastapi import APIRouter, Response
 
 from service import supernets as submitting
 from service.callers import CallerDep, StoreDep
-from service.datasets import require_room
-from service.errors import NotFound
 from service.models.base import Id, job_fields
 from service.models.rankings import NewRanking, RankingView, estimate_of
 from service.openapi import REFUSALS, links
+from service.queueing import queue_once, require_job
 from service.records import Job
 from service.replay import FreshId, StrictRoute
 from service.stores import jobs, rankings
@@ -34,14 +33,9 @@ def post(
     store.require_disk()
     with store.database.write() as tx:
         submitting.require(tx, caller.owner, supernet_id)
-        if jobs.get(tx, identifier) is None:
-            require_room(tx, caller.owner, store.settings)
-            wanted = {"supernet": supernet_id, **request.model_dump()}
-            jobs.enqueue(
-                tx, jobs.NewJob(identifier, rankings.KIND, caller.owner, wanted, needs=(supernet_id,))
-            )
-        job = jobs.get(tx, identifier)
-    assert job is not None, identifier
+        asked = {"supernet": supernet_id, **request.model_dump()}
+        wanted = jobs.NewJob(identifier, rankings.KIND, caller.owner, asked, needs=(supernet_id,))
+        job = queue_once(tx, wanted, store.settings)
     response.headers["Location"] = f"/api/v1/rankings/{identifier}"
     return _view(job)
 
@@ -50,10 +44,7 @@ def post(
 def get(ranking_id: Id, caller: CallerDep, store: StoreDep) -> RankingView:
     """Return an estimate and how far it is."""
     with store.database.read() as tx:
-        job = jobs.get(tx, ranking_id)
-    if job is None or job.kind != rankings.KIND or job.owner != caller.owner:
-        raise NotFound("no such ranking")
-    return _view(job)
+        return _view(require_job(tx, ranking_id, kind=rankings.KIND, owner=caller.owner))
 
 
 def _view(job: Job) -> RankingView:
