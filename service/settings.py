@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     torch_threads: int = Field(1, ge=1, description="threads of one worker or actor")
     lease_s: float = Field(30.0, gt=0, description="seconds after which a silent worker loses its job")
     heartbeat_s: float = Field(10.0, gt=0, description="seconds between a worker's beats")
-    sweep_s: float = Field(10.0, gt=0, description="seconds between sweeps for lost leases")
+    sweep_s: float = Field(2.0, gt=0, description="seconds between sweeps for lost leases")
     poll_s: float = Field(0.5, gt=0, description="seconds between a worker's looks at the queue")
     attempts: int = Field(3, ge=1, description="attempts in a row without a result before a job fails")
     shutdown_s: float = Field(

@@ -1,10 +1,8 @@
 """The worker: takes jobs from the queue, beats while it works, and sweeps up after dead workers.
 
-A process has two lanes, a thread each, so that an artifact does not wait for a training. A third thread
-beats for
-both and sweeps. Every write of a job is guarded by its lease, so it does no harm when two workers believe
-that they
-hold the same job: one of them can write nothing.
+A process has two lanes, a thread each, so that an artifact does not wait for a training. A third thread beats
+for both and sweeps. Every write of a job is guarded by its lease, so it does no harm when two workers believe
+that they hold the same job: one of them can write nothing.
 """
 
 from __future__ import annotations
@@ -193,16 +191,17 @@ class Worker:
 
     def _beat_until_idle(self) -> None:
         settings = self._store.settings
-        next_sweep_s = 0.0
+        duties = ((self.beat, settings.heartbeat_s), (self.sweep, settings.sweep_s))
+        due_s = dict.fromkeys((duty for duty, _ in duties), 0.0)
         while not self._stopping.is_set() or self._holds:
             try:
-                self.beat()
-                if time.monotonic() >= next_sweep_s:
-                    self.sweep()
-                    next_sweep_s = time.monotonic() + settings.sweep_s
+                for duty, every_s in duties:
+                    if time.monotonic() >= due_s[duty]:
+                        due_s[duty] = time.monotonic() + every_s
+                        duty()
             except DBAPIError as error:
                 log.warning("database.unavailable", error=str(error.orig))
-            self._stopping.wait(min(settings.heartbeat_s, settings.sweep_s))
+            self._stopping.wait(max(0.05, min(due_s.values()) - time.monotonic()))
             if self._stopping.is_set():
                 time.sleep(min(settings.heartbeat_s, 0.2))
 
