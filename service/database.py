@@ -30,6 +30,10 @@ NOW = "neckline_now"
 REST_S = 1.0
 """A pooled connection that rested longer is tried before it is used: the server may be gone since."""
 RESTED = "neckline_rested"
+UNSYNCED = ("-c synchronous_commit=off",)
+"""A commit does not wait for PostgreSQL's disk. The log is written in order: a later commit that waits makes
+these last too.
+"""
 SINGLY = {"isolation_level": "AUTOCOMMIT"}
 """PostgreSQL's READ COMMITTED shows each statement the latest state anyway: a transaction around reads would
 add nothing but two round trips.
@@ -41,9 +45,10 @@ class Database:
 
     def __init__(self, url: str, *, pool: int = 10) -> None:
         self.engine = _sqlite_engine(url, pool) if url.startswith("sqlite") else _postgres_engine(url, pool)
-        self._singly = self.engine if self.is_sqlite else self.engine.execution_options(**SINGLY)
+        hasty = self.engine if self.is_sqlite else _postgres_engine(url, pool, *UNSYNCED)
+        self._singly = self.engine if self.is_sqlite else hasty.execution_options(**SINGLY)
         self._durable = self.engine.execution_options(neckline_begin="IMMEDIATE", neckline_durable=True)
-        self._soft = self.engine.execution_options(neckline_begin="IMMEDIATE", neckline_durable=False)
+        self._soft = hasty.execution_options(neckline_begin="IMMEDIATE", neckline_durable=False)
         self._turn = threading.Lock()
 
     @property
@@ -75,7 +80,7 @@ class Database:
     def note(self) -> Iterator[Connection]:
         """Yield a connection for statements that need not be one transaction: cheaper than ``write``.
 
-        On SQLite they are one that a loss of power may undo, on PostgreSQL each is committed by itself.
+        A loss of power may undo them. On SQLite they are one, on PostgreSQL each is committed by itself.
         """
         if self.is_sqlite:
             with self.write(durable=False) as connection:
@@ -102,7 +107,8 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
-        self.engine.dispose()
+        for engine in (self.engine, self._soft):
+            engine.dispose()
 
 
 def read_clock(connection: Connection) -> float:
@@ -181,15 +187,22 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {kind}")
 
 
-def _begin_postgres(connection: Connection) -> None:
+def _forget_clock(connection: Connection) -> None:
     connection.info.pop(NOW, None)
-    if connection.get_execution_options().get("neckline_durable") is False:
-        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
 
-def _postgres_engine(url: str, pool: int) -> Engine:
-    engine = create_engine(_with_driver(url), pool_size=pool, max_overflow=50, pool_timeout=30)
-    event.listen(engine, "begin", _begin_postgres)
+def _postgres_engine(url: str, pool: int, *options: str) -> Engine:
+    """Return an engine whose connections have these settings of the server."""
+    place = _with_driver(url)
+    given = " ".join(filter(None, (str(place.query.get("options", "")), *options)))
+    engine = create_engine(
+        place,
+        pool_size=pool,
+        max_overflow=50,
+        pool_timeout=30,
+        connect_args={"options": given} if given else {},
+    )
+    event.listen(engine, "begin", _forget_clock)
     event.listen(engine, "checkin", _rest)
     event.listen(engine, "checkout", partial(_try_rested, engine))
     return engine

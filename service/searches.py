@@ -99,26 +99,25 @@ def submit(
         if request.supernet is not None:
             assert made.training is not None
             training.add(tx, store, owner, supernet_id, request.supernet, made.training)
-        _add(tx, owner, search_id, supernet_id, request, made)
-        return require_with_job(tx, owner, search_id)
+        return _add(tx, owner, search_id, supernet_id, request, made)
 
 
 def _add(
     tx: Connection, owner: str, search_id: str, supernet_id: str, request: NewSearch, made: Plan
-) -> None:
+) -> tuple[Search, Job]:
     chosen = [_device(tx, owner, index, wanted) for index, wanted in enumerate(request.devices)]
     predictors = [calibration(tx, owner, device, made.space, supernet_id) for device in chosen]
     for entry, device, predictor in zip(made.spec.get("devices", ()), chosen, predictors, strict=True):
         entry |= {"device_id": device.id, "predictor_id": predictor}
     needs = (supernet_id, *predictors)
-    jobs.enqueue(
-        tx, jobs.NewJob(search_id, "search", owner, made.spec, priority=request.priority, needs=needs)
-    )
+    wanted = jobs.NewJob(search_id, "search", owner, made.spec, priority=request.priority, needs=needs)
+    job = jobs.enqueue(tx, wanted)
     label = request.label or f"search {search_id[-6:]}"
     device_id, predictor_id = (chosen[0].id, predictors[0]) if chosen else (None, None)
     now = read_clock(tx)
     search = Search(search_id, owner, label, supernet_id, device_id, predictor_id, made.spec, 0, 0, now)
     searches.add(tx, search)
+    return search, job
 
 
 def calibration(

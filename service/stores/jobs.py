@@ -36,6 +36,7 @@ from service.stores.rows import one
 from service.tables import jobs, needs
 
 BY_ID = select(jobs).where(jobs.c.id == bindparam("wanted"))
+STORE = insert(jobs).returning(jobs)
 ACTIVE = select(func.count()).where(
     jobs.c.owner == bindparam("of"), jobs.c.state.in_([state for state in State if state not in ENDED])
 )
@@ -53,15 +54,16 @@ class NewJob:
     needs: tuple[str, ...] = ()
 
 
-def enqueue(tx: Connection, job: NewJob) -> None:
-    """Put a job into the queue; it starts when every job that it needs has succeeded."""
+def enqueue(tx: Connection, job: NewJob) -> Job:
+    """Put a job into the queue and return it; it starts when every job that it needs has succeeded."""
     now = read_clock(tx)
     given = {"id": job.id, "kind": job.kind, "owner": job.owner, "priority": job.priority}
     given |= {"state": State.QUEUED, "request": dict(job.request), "created_at": now, "queued_at": now}
-    tx.execute(insert(jobs), given | {"attempt": 0, "epoch": 0, "event_count": 1})
+    stored = tx.execute(STORE, given | {"attempt": 0, "epoch": 0, "event_count": 1}).one()
     for needed in dict.fromkeys(job.needs):
         tx.execute(insert(needs), {"job_id": job.id, "needs_id": needed})
     events.begin(tx, job.id, "state", {"state": State.QUEUED})
+    return Job(**stored._mapping)
 
 
 def get(tx: Connection, job_id: str) -> Job | None:
