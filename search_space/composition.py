@@ -62,6 +62,12 @@ class Tape(Protocol):
 
 
 def packed(values: Indices, present: Mask) -> tuple[Indices, Indices]:
-    """Return the present ones of (K, N) values first, in their order, and how many there are (N,)."""
-    order = np.argsort(~present, axis=0, kind="stable")
-    return np.take_along_axis(values, order, axis=0), present.sum(axis=0)
+    """Return the present ones of (K, N) values first, in their order, and how many there are (N,).
+
+    Zeros stand where there are fewer than K.
+    """
+    after = present.cumsum(axis=0)
+    rows, columns = np.nonzero(present)
+    made = np.zeros_like(values)
+    made[after[rows, columns] - 1, columns] = values[rows, columns]
+    return made, present.sum(axis=0)

@@ -39,8 +39,16 @@ class GenotypePredictor:
         self._tables = PieceTables(predictor.lowering, fingerprint.image, fingerprint.batch)
 
     def predict(self, genotypes: Sequence[Genotype] | Indices) -> Floats:
-        """Return times (n,) in the predictor's unit of canonical genotypes (n, genes)."""
-        return self._predictor.predict_lowered(self.lowered(genotypes))
+        """Return times (n,) in the predictor's unit of canonical genotypes (n, genes); see `lowered`."""
+        table = self._checked(genotypes)
+        try:
+            found = list(map(self._entries, _chunks(table)))
+        except NotComposable:
+            return self._predictor.predict_lowered(self._alone(table))
+        amounts, classes = self._tables.amounts()
+        costs = self._predictor.costs(amounts, classes)
+        sums = [costs.sums(*each, len(chunk)) for each, chunk in zip(found, _chunks(table), strict=True)]
+        return np.concatenate([np.zeros(0), *sums])
 
     def lowered(self, genotypes: Sequence[Genotype] | Indices) -> Lowered:
         """Return the kernel totals of canonical genotypes (n, genes).
@@ -49,27 +57,38 @@ class GenotypePredictor:
             NotInSpace: a genotype with a choice that the space does not have.
             PredictorMismatch: the coefficients are of another version of the kernel lists.
         """
+        table = self._checked(genotypes)
+        try:
+            found = list(map(self._entries, _chunks(table)))
+        except NotComposable:
+            return self._alone(table)
+        amounts, classes = self._tables.amounts()
+        rows = [
+            _counts(*each, len(chunk), len(amounts)) @ amounts
+            for each, chunk in zip(found, _chunks(table), strict=True)
+        ]
+        sums = np.vstack([np.zeros((0, amounts.shape[1])), *rows])
+        return Lowered(np.column_stack([np.ones(len(table)), sums]), classes)
+
+    def _checked(self, genotypes: Sequence[Genotype] | Indices) -> Indices:
+        """Return genotypes as an array (n, genes) of choices that the space has."""
         self._predictor.require_kernel_lists()
         table = np.asarray(genotypes, dtype=np.int64).reshape(len(genotypes), len(self._choices))
         wrong = np.flatnonzero(((table < 0) | (table >= self._choices)).any(axis=1))
         if wrong.size:
             self._space.check(table[wrong[0]].tolist())
-        chunks = [table[at : at + CHUNK] for at in range(0, len(table), CHUNK)]
-        try:
-            found = [self._entries(chunk) for chunk in chunks]
-        except NotComposable:
-            return self._predictor.lowered([self._space.architecture(tuple(row)) for row in table.tolist()])
-        amounts, classes = self._tables.amounts()
-        rows = [
-            _counts(*each, len(chunk), len(amounts)) @ amounts
-            for each, chunk in zip(found, chunks, strict=True)
-        ]
-        sums = np.vstack([np.zeros((0, amounts.shape[1])), *rows])
-        return Lowered(np.column_stack([np.ones(len(table)), sums]), classes)
+        return table
+
+    def _alone(self, table: Indices) -> Lowered:
+        return self._predictor.lowered([self._space.architecture(tuple(row)) for row in table.tolist()])
 
     def _entries(self, genotypes: Indices) -> tuple[Indices, Indices]:
         tape = KernelTape(self._tables, self._inputs, len(genotypes))
         return tape.entries(self._space.compose(genotypes, tape))
+
+
+def _chunks(table: Indices) -> list[Indices]:
+    return [table[at : at + CHUNK] for at in range(0, len(table), CHUNK)]
 
 
 def _counts(entries: Indices, necks: Indices, count: int, known: int) -> csr_array:

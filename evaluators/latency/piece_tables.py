@@ -23,8 +23,10 @@ ARRIVAL_BITS = _STATE_BITS + 1 + _FIRST_BITS
 """Bits of what arrives at one input of a piece; see `arrival`."""
 MOST_INPUTS = 5
 """Inputs of a piece that fit into 64 bits beside its number."""
-FEATURE = 1
-"""The state of a backbone's feature map."""
+_SPARE_BITS = 2
+"""Bits of a hash table's slots beyond those that number its codes."""
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+"""2**64 over the golden ratio."""
 
 
 class _Column:
@@ -41,29 +43,56 @@ class _Column:
         return self._array
 
 
-def arrival(states: Indices, alone: Mask, first: Indices) -> Indices:
+def _arriving(state: int, *, alone: bool = False) -> int:
     """Return in `ARRIVAL_BITS` bits what arrives at an input: its state, whether nothing else reads it, and
-    1 + the first input at which it arrives, 0 for this one.
+    as zero 1 + the first input at which it arrives too, where that is another one.
     """
-    return (states << 1 + _FIRST_BITS) | (alone << _FIRST_BITS) | first
+    return (state << 1 | alone) << _FIRST_BITS
+
+
+FEATURE = _arriving(1)
+"""What arrives where a backbone's feature map is read."""
 
 
 class _Index:
-    """Finds numbers by codes that are not negative."""
+    """Finds numbers by codes that are not negative: in a hash table first, of what it has no room for by
+    bisection.
+    """
 
     def __init__(self) -> None:
         self._codes, self._numbers = np.array([np.iinfo(np.int64).max]), np.array([-1])
+        self._spread()
 
     def find(self, codes: Indices) -> Indices:
         """Return the number of each code, -1 where it is new."""
-        places = np.searchsorted(self._codes, codes)
-        return np.where(self._codes[places] == codes, self._numbers[places], -1)
+        slots = self._slots(codes)
+        found = self._held_numbers[slots]
+        elsewhere = np.flatnonzero(self._held_codes[slots] != codes)
+        if elsewhere.size:
+            missed = codes[elsewhere]
+            places = np.searchsorted(self._codes, missed)
+            found[elsewhere] = np.where(self._codes[places] == missed, self._numbers[places], -1)
+        return found
 
     def add(self, codes: Indices, numbers: Indices) -> None:
         """Take in new codes, ascending."""
         places = np.searchsorted(self._codes, codes)
         self._codes = np.insert(self._codes, places, codes)
         self._numbers = np.insert(self._numbers, places, numbers)
+        self._spread()
+
+    def _spread(self) -> None:
+        """Give each code its slot; of several with one slot the last stays."""
+        self._shift = np.uint64(64 - _SPARE_BITS - len(self._codes).bit_length())
+        slots = self._slots(self._codes)
+        self._held_codes = np.full(1 << 64 - int(self._shift), -1)
+        self._held_numbers = np.full(len(self._held_codes), -1)
+        self._held_codes[slots], self._held_numbers[slots] = self._codes, self._numbers
+
+    def _slots(self, codes: Indices) -> Indices:
+        """Return the highest bits of the codes times an odd number (Fibonacci hashing, Knuth 1973)."""
+        spread = codes.astype(np.uint64) * _GOLDEN
+        return (spread >> self._shift).astype(np.int64)
 
 
 class Cut(NamedTuple):
@@ -107,33 +136,33 @@ class SiteTable:
 
     def lookup(self, keys: Sequence[Indices], build: Build, where: Mask | None) -> Indices:
         """Return the position (N,) of each neck's fragment, 0 outside `where`."""
-        table = np.stack(keys) if where is None else np.stack(keys)[:, where]
-        codes = self._codes(table)
+        there = slice(None) if where is None else np.flatnonzero(where)
+        codes = self._codes(keys)[there]
         found = self._index.find(codes)
-        if (found < 0).any():
+        if found.min(initial=0) < 0:
             new, first = np.unique(codes[found < 0], return_index=True)
-            known = self.pieces.shape[1]
-            every = table[:, found < 0][:, first].T.tolist()
+            known, places = self.pieces.shape[1], np.flatnonzero(found < 0)[first]
+            every = np.stack([key[there][places] for key in keys], axis=1).tolist()
             self._grow([self._tables.cut(build(tuple(key))) for key in every])
             self._index.add(new, np.arange(known, known + len(new)))
             found = self._index.find(codes)
         if where is None:
             return found
         positions = np.zeros(len(where), dtype=np.int64)
-        positions[where] = found
+        positions[there] = found
         return positions
 
-    def _codes(self, table: Indices) -> Indices:
-        """Return the keys (keys, N) as one number each; with larger keys than before, start anew."""
-        bits = [int(most).bit_length() for most in table.max(axis=1, initial=0)]
+    def _codes(self, keys: Sequence[Indices]) -> Indices:
+        """Return keys, each (N,), as one number each; with larger keys than before, start anew."""
+        bits = [int(key.max(initial=0)).bit_length() for key in keys]
         if any(now > was for now, was in zip(bits, self._bits or [-1] * len(bits), strict=True)):
             self._bits = [max(pair) for pair in zip(bits, self._bits or bits, strict=True)]
             self._begin()
             if sum(self._bits) > 63:
                 raise NotComposable(f"the choices of a fragment take {sum(self._bits)} bits; at most 63 fit")
-        codes = np.zeros(table.shape[1], dtype=np.int64)
-        for row, width in zip(table, self._bits, strict=True):
-            codes = (codes << width) | row
+        codes = np.zeros(len(keys[0]), dtype=np.int64)
+        for key, width in zip(keys, self._bits, strict=True):
+            codes = (codes << width) | key
         return codes
 
     def _grow(self, cuts: Sequence[Cut]) -> None:
@@ -171,15 +200,13 @@ class PieceTables:
         self._pieces: list[Piece] = [Piece((), (), 0)]
         self._nodes: dict[object, Cut] = {}
         self._numbers: dict[object, int] = {}
-        self._mergeable, self._handing = _Column(0), _Column(0)
+        self._mergeable, self._handing, self._readings = _Column(0), _Column(0), _Column(0)
         self._states: list[Held] = [Held(), Held(plain=True)]
-        self._open = _Column(0)
-        self._open.values.append(0)
         self._index = _Index()
         self._index.add(np.array([0]), np.array([0]))
         self._totals: list[Totals] = [{}]
         self._amounts: tuple[Floats, tuple[str, ...]] = np.zeros((1, 0)), ()
-        self._left = _Column([0] * (MOST_INPUTS + 1))
+        self._left = _Column([0] * (MOST_INPUTS + 2))
 
     @property
     def mergeable(self) -> Mask:
@@ -187,9 +214,9 @@ class PieceTables:
         return self._mergeable.array.astype(bool)
 
     @property
-    def open(self) -> Mask:
-        """Of which states, by number, it matters whether a value is read alone: something may join it."""
-        return self._open.array.astype(bool)
+    def readings(self) -> Indices:
+        """As how many readers of its inputs a piece counts, by number: two where it can join none of them."""
+        return self._readings.array
 
     @property
     def handing(self) -> Indices:
@@ -198,12 +225,16 @@ class PieceTables:
 
     @property
     def left(self) -> Indices:
-        """The states that entries leave: of the output, then of each input, (entries, 1 + inputs)."""
+        """What entries leave to be read (entries, 2 + inputs): of the output, where only one piece that may
+        join it reads it, and otherwise; then of each input.
+        """
         return self._left.array
 
     def site(self, name: str) -> SiteTable:
         """Return the fragments of a site."""
-        return self._sites.setdefault(name, SiteTable(self))
+        if name not in self._sites:
+            self._sites[name] = SiteTable(self)
+        return self._sites[name]
 
     def cut(self, fragment: Fragment) -> Cut:
         """Return a fragment in pieces.
@@ -261,10 +292,11 @@ class PieceTables:
             self._pieces.append(piece)
             self._mergeable.values.append(piece.mergeable)
             self._handing.values.append(handing)
+            self._readings.values.append(1 if piece.joins else 2)
         return self._numbers[piece.signature]
 
     def entries(self, pieces: Indices, arrivals: Sequence[Indices] = ()) -> Indices:
-        """Return the entries (positions of what runs) of pieces, given what arrives; see `arrival`.
+        """Return the entries (positions of what runs) of pieces, given what arrives; see `KernelTape`.
 
         Of inputs that a piece does not have nothing arrives: 0.
         """
@@ -273,7 +305,7 @@ class PieceTables:
             codes = (codes << ARRIVAL_BITS) | arrived
         codes = codes << ARRIVAL_BITS * (MOST_INPUTS - len(arrivals))
         found = self._index.find(codes)
-        if (found < 0).any():
+        if found.min(initial=0) < 0:
             self._add(np.unique(codes[found < 0]))
             found = self._index.find(codes)
         return found
@@ -287,9 +319,10 @@ class PieceTables:
             piece = self._pieces[number]
             arrived = [self._arrival(index, bits >> shift) for index, shift in enumerate(shifts)]
             ran = self.lowering.run_piece(piece, arrived[: piece.arity], self._batch)
-            left = [self._state(held) for held in (ran.output, *ran.inputs)]
+            alone = _arriving(self._state(ran.output), alone=ran.output.joinable)
+            left = [_arriving(self._state(held.alike)) for held in (ran.output, *ran.inputs)]
             self._totals.append(ran.totals)
-            self._left.values.append([*left, *[0] * (MOST_INPUTS + 1 - len(left))])
+            self._left.values.append([alone, *left, *[0] * (MOST_INPUTS + 1 - len(left))])
         self._index.add(codes, np.arange(start, len(self._totals)))
 
     def _arrival(self, index: int, bits: int) -> Arrival:
@@ -301,7 +334,6 @@ class PieceTables:
         if held not in self._states:
             assert len(self._states) < 1 << _STATE_BITS, self._states
             self._states.append(held)
-            self._open.values.append(held.foldable or bool(held.joins) or held.open)
         return self._states.index(held)
 
     def amounts(self) -> tuple[Floats, tuple[str, ...]]:

@@ -16,6 +16,8 @@ from search_space.op import Op, Shape
 
 WITHOUT_WEIGHTS = frozenset({"act", "add", "mul", "max_pool", "avg_pool", "global_pool", "resize", "concat"})
 """Operations that give the same result whenever they read the same values."""
+JOINING = frozenset({"norm", "scale", "act", "add"})
+"""Operations that a runtime may make part of what made their input."""
 
 
 class Held(NamedTuple):
@@ -34,6 +36,16 @@ class Held(NamedTuple):
     foldable: bool = False
     joins: str = ""
     open: bool = False
+
+    @property
+    def joinable(self) -> bool:
+        """Whether a piece may join what made the tensor, where nothing else reads it."""
+        return self.foldable or bool(self.joins) or self.open
+
+    @property
+    def alike(self) -> "Held":
+        """What matters to pieces that cannot join: the layouts in which it exists."""
+        return Held(self.blocked, self.plain)
 
 
 class Arrival(NamedTuple):
@@ -100,6 +112,11 @@ class Piece:
     def mergeable(self) -> bool:
         """Whether two of them that read the same values make the same value."""
         return len(self.jobs) == 1 and self.jobs[0].kind in WITHOUT_WEIGHTS and self.jobs[0].op.share is None
+
+    @property
+    def joins(self) -> bool:
+        """Whether it may become part of what made one of its inputs."""
+        return any(job.kind in JOINING and min(job.inputs) < self.arity for job in self.jobs)
 
     def program(self, first: Sequence[int]) -> Program:
         """Return the operations as a program of their own, to be rewritten; equal inputs become the first."""

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluators.latency.costs import LEAST, Costs
 from evaluators.latency.errors import InvalidSample, NewerPredictor, PredictorMismatch, TooFewSamples
 from evaluators.latency.features import PER_CLASS, Lowered, Totals, matrix, overall, totals, vocabulary
 from evaluators.latency.fingerprint import Fingerprint
@@ -136,7 +137,15 @@ class Predictor:
         for index in set(range(len(necks.classes))) - set(known):
             macs, moved, count = (columns[:, index] * np.array(self.rates_of(necks.classes[index]))).T
             times += np.maximum(macs, moved) + count
-        return np.maximum(times, 1e-6)
+        return np.maximum(times, LEAST)
+
+    def costs(self, amounts: Floats, classes: Sequence[str]) -> Costs:
+        """Return what kernels cost, given their amounts (kernels, 3 * classes), to be summed by neck."""
+        rates = np.array([self.rates_of(kind) for kind in classes]).reshape(-1, PER_CLASS)
+        parts = amounts.reshape(len(amounts), -1, PER_CLASS) * rates
+        unknown = np.array([kind not in self.rates for kind in classes], dtype=bool)
+        fixed = parts[:, ~unknown].sum(axis=(1, 2)) + parts[:, unknown, 2].sum(axis=1)
+        return Costs(self.base, fixed, parts[:, unknown, 0].T, parts[:, unknown, 1].T)
 
     def predict_totals(self, every: Sequence[Totals]) -> Floats:
         """Return times (n,) in ms of necks given by their kernel totals."""

@@ -10,10 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from evaluators.latency.piece_tables import FEATURE, PieceTables, arrival
+from evaluators.latency.piece_tables import FEATURE, PieceTables
 from search_space.architecture import Input
 from search_space.composition import Build, Indices, Mask
+
+Counts = NDArray[np.int16]
 
 _PIECES, _VALUES = 14, 10
 """Bits of the number of a piece and of a value within a neck; five values and a piece are one number."""
@@ -42,19 +45,22 @@ class _Chains:
     """The pieces that read each value first, in chains: what was made of it, latest first."""
 
     def __init__(self, values: int) -> None:
-        self._last, self._before, self._codes = np.zeros((3, values), dtype=np.int64)
+        self._last, self._before = np.zeros((2, values), dtype=np.int32)
+        self._codes = np.zeros(values, dtype=np.int64)
 
     def find(self, source: Indices, code: Indices, made: Indices) -> Indices:
         """Return what was made by the same `code` of each source, `made` where nothing was; remember it."""
-        found, at = made.copy(), self._last[source]
-        waiting = np.flatnonzero(at)
+        found, latest = made.copy(), self._last[source]
+        waiting = np.flatnonzero(latest)
+        at, wanted = latest[waiting], code[waiting]
         while waiting.size:
-            equal = self._codes[at[waiting]] == code[waiting]
-            found[waiting[equal]] = at[waiting[equal]]
-            at[waiting] = self._before[at[waiting]]
-            waiting = waiting[~equal & (at[waiting] > 0)]
-        new = found == made
-        self._codes[made[new]], self._before[made[new]] = code[new], self._last[source[new]]
+            equal = self._codes[at] == wanted
+            found[waiting[equal]] = at[equal]
+            at = self._before[at]
+            further = np.flatnonzero(~equal & (at > 0))
+            waiting, at, wanted = waiting[further], at[further], wanted[further]
+        self._codes[made], self._before[made] = code, latest
+        new = np.flatnonzero(found == made)
         self._last[source[new]] = made[new]
         return found
 
@@ -132,56 +138,70 @@ class KernelTape:
         What reads a value that only it reads, and that no other can turn out to be, repeats nothing.
         """
         same, own, chains = np.arange(self._values), self._readers() == 1, _Chains(self._values)
-        mergeable = self._tables.mergeable
+        moved, mergeable = np.zeros(self._values, dtype=bool), self._tables.mergeable
         for index, row in enumerate(self._rows):
-            row.sources = [same[source] for source in row.sources]
-            may = np.flatnonzero(mergeable[row.pieces] & ~_any(own[source] for source in row.sources))
-            own[row.made[may]] = False
+            for source in row.sources:
+                others = np.flatnonzero(moved[source])
+                source[others] = same[source[others]]
+            may = np.flatnonzero(mergeable[row.pieces])
+            if may.size:
+                may = may[~_any(own[source[may]] for source in row.sources)]
+            if may.size == 0:
+                continue
             code, made = row.pieces[may], row.made[may]
+            own[made] = False
             for place, source in enumerate(row.sources):
                 code = code + (source[may] // len(self._necks) << _PIECES + _VALUES * place)
             first = chains.find(row.sources[0][may], code, made)
-            repeats = first != made
-            if repeats.any():
-                same[made] = first
+            repeats = np.flatnonzero(first != made)
+            if repeats.size:
+                same[made[repeats]], moved[made[repeats]] = first[repeats], True
                 kept = np.ones(len(row.made), dtype=bool)
                 kept[may[repeats]] = False
                 self._rows[index] = row.only(kept)
         return same
 
-    def _readers(self, *others: Indices) -> Indices:
-        """Return how many pieces and others read each value; of none, 0."""
-        readers = np.zeros(self._values, dtype=np.int64)
-        for source in (*others, *(source for row in self._rows for source in row.sources)):
-            readers[source] += 1
+    def _readers(self, weights: Counts | None = None) -> Counts:
+        """Return how many pieces read each value, each counted once or by its weight; of none, 0."""
+        readers = np.zeros(self._values, dtype=np.int16)
+        for row in self._rows:
+            counted = 1 if weights is None else weights[row.pieces]
+            for source in row.sources:
+                readers[source] += counted
         readers[: len(self._necks)] = 0
         return readers
 
     def _run(self, outputs: Indices) -> list[Indices]:
         """Return the entries of each row, and of handing out each of the outputs."""
-        states, pieces = np.zeros((2, self._values), dtype=np.int64)
-        alone = self._readers(*outputs) == 1
-        states[self.features] = FEATURE
+        held, pieces = np.zeros((2, self._values), dtype=np.int16)
+        readers = self._readers(self._tables.readings.astype(np.int16))
+        for output in outputs:
+            readers[output] += 2
+        alone, held[self.features] = readers == 1, FEATURE
         entries = []
         for row in self._rows:
-            entries.append(self._tables.entries(row.pieces, self._arrivals(row.sources, states, alone)))
-            left = self._tables.left[entries[-1]].T
-            states[row.made], pieces[row.made] = left[0], row.pieces
-            for source, state in zip(row.sources, left[1:], strict=False):
-                states[source] = state
+            entries.append(self._tables.entries(row.pieces, self._arrivals(row.sources, held)))
+            joined, left, *inputs = self._tables.left[entries[-1]].T
+            held[row.made], pieces[row.made] = np.where(alone[row.made], joined, left), row.pieces
+            for source, state in zip(row.sources, inputs, strict=False):
+                held[source] = state
         for output in outputs:
             handing = self._tables.handing[pieces[output]]
-            entries.append(self._tables.entries(handing, self._arrivals([output], states, alone)))
-            states[output] = self._tables.left[entries[-1]][:, 1]
+            entries.append(self._tables.entries(handing, [held[output]]))
+            held[output] = self._tables.left[entries[-1]][:, 2]
         return entries
 
-    def _arrivals(self, sources: Sequence[Indices], states: Indices, alone: Mask) -> list[Indices]:
-        """Return what arrives at each input of a row of pieces; see `piece_tables.arrival`."""
-        found, can = [], self._tables.open
+    def _arrivals(self, sources: Sequence[Indices], held: Counts) -> list[Indices]:
+        """Return what arrives at each input of a row of pieces: what is held of it, in the lowest bits
+        1 + the first input at which it arrives too, 0 for this one.
+        """
+        found = []
         for index, source in enumerate(sources):
-            state, first = states[source], np.zeros_like(source)
+            arrived = held[source].astype(np.int64)
             for other in range(index - 1, -1, -1):
-                equal = (sources[other] == source) & (source >= len(self._necks))
-                first[equal] = other + 1
-            found.append(arrival(state, alone[source] & can[state], first))
+                equal = np.flatnonzero(sources[other] == source)
+                if equal.size:
+                    equal = equal[source[equal] >= len(self._necks)]
+                    arrived[equal] = held[source[equal]] + other + 1
+            found.append(arrived)
         return found

@@ -13,9 +13,10 @@ from search_space.architecture import Architecture, Edge, Input, Node
 from search_space.composition import Fragment, Indices, Mask, Tape, packed
 from search_space.errors import NotInSpace
 from search_space.matching import Matcher
+from search_space.ops.sum import Sum
 from search_space.pyramid import PyramidSpace, index_of, whole_numbers
 from search_space.space import Gene, Genotype
-from search_space.stages.cells import Cell, Feature, Merging, Stack, Version
+from search_space.stages.cells import Cell, Merging, Stack, Version
 from search_space.stages.reading import readings
 from search_space.stages.stage import Block
 from search_space.stages.style import among
@@ -184,30 +185,71 @@ class MergingCells(PyramidSpace):
         read = (((first == among) | (second == among)) & used[count:]).any(axis=1)
         levels = np.vstack([np.arange(count)[:, None].repeat(len(rows), axis=1), cells[0]])
         values, outputs = np.vstack([here, np.zeros_like(cells[0])]), np.zeros_like(here)
+        before = slice(0, self._outputs)
+        unread = ~read[before] & used[before]
         for slot in range(count, slots):
-            cell, before = slot - count, slice(0, self._outputs)
-            idle = (levels[before] == levels[slot]) & ~read[before] & used[before]
-            idles, idling = packed(values[before], idle & (slot >= self._outputs))
-            a, b = first[cell], second[cell]
-            keys = [*genotypes[:, :3].T, *cells[:2, cell], levels[a, rows], levels[b, rows], idling]
-            inputs = np.vstack([values[a, rows], values[b, rows], idles])
-            values[slot] = tape.lay("cell", keys, self._fragment, inputs, there & used[slot])[0]
+            cell = slot - count
+            idle = (levels[before] == levels[slot]) & unread if slot >= self._outputs else unread[:0]
+            idles, idling = packed(values[: len(idle)], idle)
+            at = np.stack([first[cell], second[cell]])
+            pair = levels[at, rows], np.vstack([values[at, rows], idles[: idling.max(initial=0)]])
+            key = np.vstack([genotypes[:, :3].T, cells[:2, cell], idling])
+            values[slot] = self._compose_cell(key, *pair, there & used[slot], tape)
             if slot >= self._outputs:
                 outputs[levels[slot], rows] = values[slot]
         return outputs
 
-    def _fragment(self, key: tuple[int, ...]) -> Fragment:
-        """Return a cell: its width, operation, attention, level, fusion, the levels it reads, idle ones."""
+    def _compose_cell(self, key: Indices, read: Indices, inputs: Indices, there: Mask, tape: Tape) -> Indices:
+        """Lay out a cell of many necks and return its outputs (N,).
+
+        Args:
+            key: (6, N) width, operation, attention, level, fusion, number of idle tensors.
+            read: (2, N) levels of the two tensors that it reads.
+            inputs: (2 + idle, N) these tensors and the idle ones.
+            there: (N,) necks that have the cell.
+            tape: receives it.
+        """
+        width, op, attention, level, fusion, idling = key
+        first, second = read if self.version == "tf" else read[::-1]
+        turned = (np.array(self.fusions) == "gate")[fusion] & (first < second)
+        fitted = tape.lay("resampled", [width, level, *read], self._resampled, inputs, there)
+        merged = np.vstack([fitted, inputs[2:]])
+        merged = tape.lay("merged", [width, level, fusion, turned, idling], self._merged, merged, there)
+        made: Indices = tape.lay("block", [width, op, attention, level], self._block, merged, there)[0]
+        return made
+
+    def _resampled(self, key: tuple[int, ...]) -> Fragment:
+        """Return two tensors brought to a level: the width, that level, their own."""
+        width, level = self.widths[key[0]], self.levels[key[1]]
+        inputs = [Input(name, self.levels[at], width) for name, at in zip("ab", key[2:], strict=True)]
+        ops = {entry.id: self._merging(width).resample(entry.level, level) for entry in inputs}
+        nodes = [Node(f"at_{name}", level, width, (Edge(name, ops[name]),)) for name in ops if ops[name]]
+        outputs = [f"at_{name}" if made else name for name, made in ops.items()]
+        return Fragment(tuple(inputs), tuple(nodes), tuple(outputs))
+
+    def _merged(self, key: tuple[int, ...]) -> Fragment:
+        """Return a fusion: width, level, fusion, whether the second tensor comes first, idle ones."""
+        width, level, idle = self.widths[key[0]], self.levels[key[1]], range(key[4])
+        inputs = [Input(name, level, width) for name in ("a", "b", *(f"idle{index}" for index in idle))]
+        edges = [Edge(entry.id) for entry in inputs]
+        nodes = []
+        if self.fusions[key[2]] == "gate":
+            pair = tuple(edges[:2][::-1] if key[3] else edges[:2])
+            nodes.append(Node("gate", level, width, pair, self._merging(width).gate()))
+            edges = [Edge("gate"), *edges[2:]]
+        if len(edges) > 1:
+            nodes.append(Node("sum", level, width, tuple(edges), Sum()))
+        return Fragment(tuple(inputs), tuple(nodes), (nodes[-1].id,))
+
+    def _block(self, key: tuple[int, ...]) -> Fragment:
+        """Return what stands after a fusion: width, operation, attention, level."""
         width, level = self.widths[key[0]], self.levels[key[3]]
-        merging = Merging(self.style, self.version, width, Block(self.ops[key[1]], self.attentions[key[2]]))
-        read = [Feature(self.levels[at], name) for at, name in zip(key[5:7], "ab", strict=True)]
-        idle = [Feature(level, f"idle{index}") for index in range(key[7])]
-        nodes: list[Node] = []
-        stack = Stack("k", merging, self._outputs, nodes.append)
-        cell = Cell(level, self.fusions[key[4]], 0, 1)
-        made = stack.merge(self._outputs, cell, read, [Edge(feature.source) for feature in idle])
-        inputs = tuple(Input(feature.source, feature.level, width) for feature in (*read, *idle))
-        return Fragment(inputs, tuple(nodes), (made,))
+        merging = self._merging(width, Block(self.ops[key[1]], self.attentions[key[2]]))
+        node = Node("block", level, width, (Edge("merged"),), None, merging.operation("block"))
+        return Fragment((Input("merged", level, width),), (node,), ("block",))
+
+    def _merging(self, width: int, block: Block | None = None) -> Merging:
+        return Merging(self.style, self.version, width, block or self.full_block)
 
     def genotype(
         self, width: int, block: Block, stacks: int, merges: Sequence[Cell], outputs: Sequence[Cell]
