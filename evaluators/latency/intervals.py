@@ -2,7 +2,9 @@
 
 Split conformal prediction (Papadopoulos et al. 2002; Lei et al. 2018) on cross-validated residuals. One
 quantile for all sizes would cover too few of the slowest necks, so residuals are divided by the spread among
-necks of about the same predicted time before the quantile is taken.
+necks of about the same predicted time before the quantile is taken; and by how much larger an error the
+neck's distance from the other measured ones explains (`leverage`), so that those chosen for being extreme do
+not widen the intervals of ordinary ones.
 """
 
 from collections.abc import Mapping
@@ -21,6 +23,8 @@ _NEIGHBOURHOOD = 0.3
 """Share of the samples, nearest in predicted time, whose residuals give the spread at a size."""
 _SHRINK = 10.0
 """Samples' worth of the overall spread mixed into each local one."""
+_SMOOTHED = 30
+"""Scores from which a quantile is a mean of all rather than of its two neighbours."""
 
 
 @dataclass(frozen=True)
@@ -31,24 +35,32 @@ class Residuals:
         log_predicted: (n,) logarithm of the predictions, ascending.
         log_error: (n,) logarithm of measured over predicted, in that order.
         samples: measured necks behind the predictor, of which the n are all or the typical ones.
+        factors: (n,) by how much larger the error of each is than of a neck like all others; () for 1 each.
     """
 
     log_predicted: tuple[float, ...]
     log_error: tuple[float, ...]
     samples: int
+    factors: tuple[float, ...] = ()
 
     @staticmethod
-    def of(predicted: Floats, measured: Floats, samples: int = 0) -> "Residuals":
+    def of(
+        predicted: Floats, measured: Floats, samples: int = 0, factors: Floats | None = None
+    ) -> "Residuals":
         """Return the residuals of positive predictions against measured times."""
         order = np.argsort(predicted)
         logs = np.log(predicted[order])
         errors = np.log(measured[order]) - logs
-        return Residuals(tuple(logs.tolist()), tuple(errors.tolist()), samples or len(logs))
+        kept = () if factors is None else tuple(factors[order].tolist())
+        return Residuals(tuple(logs.tolist()), tuple(errors.tolist()), samples or len(logs), kept)
 
     @staticmethod
     def from_record(record: Mapping[str, Any]) -> "Residuals":
         """Return the residuals whose fields a JSON mapping holds."""
-        return Residuals(tuple(record["log_predicted"]), tuple(record["log_error"]), int(record["samples"]))
+        logs, errors, factors = (
+            tuple(record.get(name, ())) for name in ("log_predicted", "log_error", "factors")
+        )
+        return Residuals(logs, errors, int(record["samples"]), factors)
 
     @property
     def enough(self) -> bool:
@@ -56,8 +68,8 @@ class Residuals:
         return len(self.log_error) >= MINIMUM_SAMPLES
 
     def spread(self, log_times: Floats) -> Floats:
-        """Return the local mean absolute residual at each size, mixed with the overall one."""
-        places, errors = np.asarray(self.log_predicted), np.abs(self.log_error)
+        """Return the local mean absolute error at each size, mixed with the overall one, over the factors."""
+        places, errors = np.asarray(self.log_predicted), self._errors
         count = max(5, round(_NEIGHBOURHOOD * len(places)))
         gaps = np.abs(np.asarray(log_times)[:, None] - places[None, :])
         nearest = np.argsort(gaps, axis=1)[:, :count]
@@ -65,26 +77,47 @@ class Residuals:
         mixed: Floats = (local + _SHRINK * errors.mean()) / (nearest.shape[1] + _SHRINK)
         return np.maximum(mixed, 1e-4)
 
-    def half_widths(self, log_times: Floats, coverage: float) -> Floats:
-        """Return the half-width of the interval at each size, in log time.
+    def half_widths(self, log_times: Floats, coverage: float, factors: Floats | float = 1.0) -> Floats:
+        """Return the half-width of the interval at each size, in log time, of necks of these factors.
 
         Raises:
             ValueError: a coverage outside (0, 1).
         """
         if not 0 < coverage < 1:
             raise ValueError(f"coverage must lie between 0 and 1, got {coverage}")
-        scores = np.abs(self.log_error) / self.spread(np.asarray(self.log_predicted))
-        return np.asarray(quantile(scores, coverage) * self.spread(log_times))
+        scores = self._errors / self.spread(np.asarray(self.log_predicted))
+        return np.asarray(quantile(scores, coverage) * self.spread(log_times) * factors)
+
+    def own_half_widths(self, coverage: float) -> Floats:
+        """Return the half-width (n,) of the interval of each of these necks."""
+        return self.half_widths(np.asarray(self.log_predicted), coverage, self.own_factors)
+
+    def without(self, index: int) -> "Residuals":
+        """Return the residuals of all necks but one."""
+        columns = (self.log_predicted, self.log_error, self.factors)
+        logs, errors, factors = ((*column[:index], *column[index + 1 :]) for column in columns)
+        return Residuals(logs, errors, self.samples - 1, factors)
+
+    @property
+    def own_factors(self) -> Floats:
+        """Return `factors` as an array (n,)."""
+        return np.asarray(self.factors or np.ones(len(self.log_error)))
+
+    @property
+    def _errors(self) -> Floats:
+        return np.asarray(np.abs(self.log_error) / self.own_factors)
 
 
 def quantile(scores: Floats, coverage: float) -> float:
     """Return the score below which a further one falls with probability `coverage`.
 
-    The level is raised by (n + 1) / n, as split conformal prediction asks. The quantile is Harrell and
-    Davis's (1982), a mean of all scores weighted by how likely each is the one that is sought: of some tens
-    of scores a single one says too little.
+    The level is raised by (n + 1) / n, as split conformal prediction asks: of few scores the one at that
+    place, between its two neighbours. Of more it is Harrell and Davis's (1982) quantile of their logarithms,
+    a mean of all weighted by how likely each is the one that is sought: a single one says too little.
     """
-    count = len(scores)
+    count, ordered = len(scores), np.sort(scores)
+    if count < _SMOOTHED:
+        return float(np.interp(coverage * (count + 1) - 1, np.arange(count), ordered))
     level = min(coverage * (count + 1) / count, 1 - 0.5 / count)
     edges = beta.cdf(np.arange(count + 1) / count, (count + 1) * level, (count + 1) * (1 - level))
-    return float(np.diff(edges) @ np.sort(scores))
+    return float(np.exp(np.diff(edges) @ np.log(np.maximum(ordered, 1e-9))))

@@ -16,6 +16,7 @@ from evaluators.latency.fit import RIDGES, fit_relative, held_out
 from evaluators.latency.intervals import MINIMUM_SAMPLES as INTERVALS_FROM
 from evaluators.latency.intervals import Residuals
 from evaluators.latency.kernels import LOWERING_VERSION, Kernel
+from evaluators.latency.leverage import Leverage
 from evaluators.latency.lowering import Lowering
 from evaluators.latency.proportions import proportions
 from evaluators.score import Score
@@ -25,7 +26,7 @@ Floats = NDArray[np.float64]
 Rates = tuple[float, float, float]
 """Milliseconds for a million MACs, for a million bytes, for one kernel."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MINIMUM_SAMPLES = 10
 CLASSES_FROM = 15
 """Samples from which each class of kernels has its own coefficients."""
@@ -46,6 +47,7 @@ class Predictor:
         residuals: cross-validated errors, from which intervals are made.
         reference_ms: the undisturbed reference time of the sessions behind it; None where it is not known.
         started_from: the device whose coefficients these were shrunk towards, None where that did not help.
+        leverage: how far a neck lies from the measured ones; None where there were too few to tell.
         metric: what is predicted.
         unit: its unit.
     """
@@ -60,6 +62,7 @@ class Predictor:
     unit: str = "ms"
     started_from: Fingerprint | None = None
     reference_ms: float | None = None
+    leverage: Leverage | None = None
 
     @property
     def samples(self) -> int:
@@ -183,8 +186,20 @@ class Predictor:
     def _half_width(self, entry: Totals, time: float, coverage: float) -> float | None:
         if not self.residuals.enough:
             return None
-        width = float(self.residuals.half_widths(np.log([time]), coverage)[0])
-        return width * WIDENING ** len(entry.keys() - self.rates.keys())
+        return float(self.half_widths([entry], np.array([time]), coverage)[0])
+
+    def half_widths(self, every: Sequence[Totals], times: Floats, coverage: float) -> Floats:
+        """Return the half-widths (n,) of the intervals, in log time, of necks given by their kernel totals.
+
+        Args:
+            every: the n necks.
+            times: (n,) what is predicted for them.
+            coverage: of the intervals.
+        """
+        factors = np.array([WIDENING ** len(entry.keys() - self.rates.keys()) for entry in every])
+        if self.leverage is not None:
+            factors *= self.leverage.factors(matrix(every, tuple(self.rates)), times)
+        return self.residuals.half_widths(np.log(times), coverage, factors)
 
     def require(self, fingerprint: Fingerprint) -> None:
         """Check that the coefficients hold for a device as it is now.
@@ -216,9 +231,10 @@ class Predictor:
             raise NewerPredictor(
                 f"predictor: schema {version} is newer than {SCHEMA_VERSION}; upgrade neckline"
             )
-        start = record.pop("started_from", None)
+        start, leverage = record.pop("started_from", None), record.pop("leverage", None)
         return Predictor(
             started_from=None if start is None else Fingerprint.from_record(start),
+            leverage=None if leverage is None else Leverage.from_record(leverage),
             fingerprint=Fingerprint.from_record(record.pop("fingerprint")),
             lowering=Lowering(**record.pop("lowering")),
             rates={kind: tuple(rates) for kind, rates in record.pop("rates").items()},
@@ -252,7 +268,7 @@ def fit_totals(
     if not classes:
         predicted = held_out(simple, times, fit_relative)
         rates = {kind: _typical(general, lowering.runtime, kind) for kind in vocabulary(every)}
-        base, fallback = float(general[0]), _rates(general[1:])
+        base, fallback, leverage, factors = float(general[0]), _rates(general[1:]), None, np.ones(len(times))
     else:
         features = matrix(every, classes)
         start = _start(general, classes, lowering.runtime, prior)
@@ -262,11 +278,15 @@ def fit_totals(
         parts = fitted[1:].reshape(-1, PER_CLASS)
         rates = {kind: _rates(values) for kind, values in zip(classes, parts, strict=True)}
         base, fallback = float(fitted[0]), _rates(general[1:])
+        leverage = Leverage.of(features, times, ridge)
+        factors = leverage.left_out_factors(features, times)
     drawn = np.array(
         typical if typical is not None and sum(typical) >= INTERVALS_FROM else [True] * len(times)
     )
-    residuals = Residuals.of(np.maximum(predicted, 1e-6)[drawn], times[drawn], len(times))
-    return Predictor(fingerprint, lowering, base, rates, fallback, residuals, metric, unit)
+    residuals = Residuals.of(
+        np.maximum(predicted, 1e-6)[drawn], times[drawn], len(times), np.asarray(factors)[drawn]
+    )
+    return Predictor(fingerprint, lowering, base, rates, fallback, residuals, metric, unit, leverage=leverage)
 
 
 def _checked(times_ms: Sequence[float], count: int) -> Floats:

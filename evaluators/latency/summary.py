@@ -1,6 +1,5 @@
 """`Summary`: how good a calibration is, told by necks that each fit did not see."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,15 +84,10 @@ def summarise(done: Calibration) -> Summary:
 
 def covered(residuals: Residuals, coverage: float = 0.9) -> Floats:
     """Return 1 for each neck inside the interval that the other necks' residuals give it, else 0."""
-    inside = []
-    for index, (place, error) in enumerate(zip(residuals.log_predicted, residuals.log_error, strict=True)):
-        places, errors = (
-            _without(values, index) for values in (residuals.log_predicted, residuals.log_error)
+    inside = [
+        abs(error) <= residuals.without(index).half_widths(np.array([place]), coverage, factor)[0]
+        for index, (place, error, factor) in enumerate(
+            zip(residuals.log_predicted, residuals.log_error, residuals.own_factors, strict=True)
         )
-        others = Residuals(places, errors, len(errors))
-        inside.append(abs(error) <= others.half_widths(np.array([place]), coverage)[0])
+    ]
     return np.array(inside, dtype=float)
-
-
-def _without(values: Sequence[float], index: int) -> tuple[float, ...]:
-    return (*values[:index], *values[index + 1 :])

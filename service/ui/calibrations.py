@@ -44,8 +44,7 @@ def errors(predictor: Predictor) -> Errors:
     relative = np.abs(np.expm1(-log_error))
     inside = None
     if predictor.residuals.enough:
-        log_predicted = np.asarray(predictor.residuals.log_predicted)
-        inside = np.abs(log_error) <= predictor.residuals.half_widths(log_predicted, COVERAGE)
+        inside = np.abs(log_error) <= predictor.residuals.own_half_widths(COVERAGE)
     return Errors(
         necks=len(log_error),
         median=float(np.median(relative)),
@@ -66,7 +65,7 @@ def scatter(predictor: Predictor) -> dict[str, Any]:
         "high": None,
     }
     if predictor.residuals.enough:
-        widths = predictor.residuals.half_widths(log_predicted, COVERAGE)
+        widths = predictor.residuals.own_half_widths(COVERAGE)
         found |= {
             "low": np.exp(log_predicted - widths).tolist(),
             "high": np.exp(log_predicted + widths).tolist(),

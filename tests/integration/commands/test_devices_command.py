@@ -38,7 +38,7 @@ def test_list_names_every_device_and_whether_it_is_here() -> None:
 
 def test_calibrate_leaves_coefficients_samples_and_a_page(folder: Path) -> None:
     kept = folder / "onnxruntime_cpu"
-    assert json.loads((kept / "predictor.json").read_text())["schema_version"] == 1
+    assert json.loads((kept / "predictor.json").read_text())["schema_version"] == 2
     assert json.loads((kept / "memory.json").read_text())["metric"] == "peak_activation_mb"
     samples = json.loads((kept / "samples.json").read_text())
     assert len(samples["necks"]) == 12 == len(samples["measured"])
