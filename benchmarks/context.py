@@ -2,9 +2,11 @@
 
 On `digits-context` a small digit's class depends on the large outline around it, and the outline's class on
 a small mark inside it. Every neck is trained by the same recipe on the cached features of one frozen
-backbone; its width is the one that brings neck and head nearest to the same MACs. Measured rows are
-appended to `benchmarks/results/context/*.jsonl`: run again to go on. Necks of equal MACs are also ranked by a
-supernet, see `context_ranking`.
+backbone, which was trained to detect digits, outlines and marks each for itself, on other images and behind
+levels that never met: it knows the parts, each on its own level, and not which depends on which. A neck's
+width is the one that brings neck and head nearest to the same MACs. Measured rows are appended to
+`benchmarks/results/context/*.jsonl`: run again to go on. Necks of equal MACs are also ranked by a supernet,
+see `context_ranking`.
 """
 
 import argparse
@@ -30,11 +32,13 @@ from search_space.ops.act import Act
 from search_space.ops.conv import Conv
 from search_space.ops.norm import Norm
 from search_space.space import Space
-from supernet.data.digits_context import NAMES, make_digits_context
+from supernet.backbone import BackboneSpec
+from supernet.data.coco import CocoDetection
+from supernet.data.digits_context import NAMES, make_digits_context, make_digits_parts
 from supernet.detection.head import head_of
 from supernet.detector import load_detector
 from supernet.training.alone import AloneSpec, fresh, train_alone
-from supernet.training.run import train
+from supernet.training.run import build_detector, train, write_detector
 from supernet.training.spec import TrainingSpec
 
 ROWS = Path(__file__).parent / "results" / "context"
@@ -46,11 +50,14 @@ BACKBONE_SPACE: dict[str, Any] = {
     "space": "fusion_grid",
     "stages": [1],
     "widths": [48],
-    "paths": ["top_down"],
+    "paths": ["skip"],
+    "skips": ["none"],
     "fusions": ["sum"],
     "ops": ["conv3"],
     "places": ["after"],
+    "downs": ["conv"],
 }
+"""A lateral and one convolution a level."""
 CHANNELS = {3: 64, 4: 96, 5: 128}
 MACS = 14e6
 """Of neck and head together, for an image of 128 px."""
@@ -104,18 +111,27 @@ class Bench:
         self.work, self.share, self.rows = work, share, Rows(rows / "rows.jsonl")
         self.dataset = make_digits_context(work / "data", seed=0)
 
-    def scorer(self) -> AccuracyEvaluator:
-        """Return the scorer on a backbone trained with an FPN on the same images."""
-        folder = self.work / "backbone"
-        if not (folder / "supernet.json").exists():
+    @cached_property
+    def backbone(self) -> BackboneSpec:
+        """A backbone that detects digits, outlines and marks each for itself, to be frozen."""
+        folder = self.work / "parts_detector"
+        file = folder / "plain.safetensors"
+        if not file.exists():
             steps = max(10, round(BACKBONE_STEPS * self.share))
-            spec = TrainingSpec(str(self.dataset), space=BACKBONE_SPACE, rule="single_path", steps=steps)
+            parts = make_digits_parts(self.work / "parts", seed=0)
+            spec = TrainingSpec(str(parts), space=BACKBONE_SPACE, rule="single_path", steps=steps)
             for event in train(replace(spec, event_every=100), folder):
                 _say(f"backbone: step {event.step} of {event.total}, loss {event.loss}")
             model = load_detector(folder).backbone.model
-            save_file(
-                {name: t.contiguous() for name, t in model.state_dict().items()}, folder / "plain.safetensors"
-            )
+            save_file({name: t.contiguous() for name, t in model.state_dict().items()}, file)
+        return BackboneSpec("plain", str(file), frozen=True)
+
+    def scorer(self) -> AccuracyEvaluator:
+        """Return the scorer on that backbone; its neck and head are never used."""
+        folder = self.work / "first_weights"
+        spec = TrainingSpec(str(self.dataset), space=BACKBONE_SPACE, backbone=self.backbone, steps=1)
+        dataset = CocoDetection.open(self.dataset, "train")
+        write_detector(folder, build_detector(replace(spec, rule="single_path"), dataset, SIZE))
         return AccuracyEvaluator(folder, self.dataset)
 
     @cached_property
@@ -123,7 +139,13 @@ class Bench:
         """The ranking of necks of equal MACs."""
         rows = self.rows.folder
         return Ranking(
-            self.work, rows, self.scorer, self.dataset, macs=MACS, count=total_macs, share=self.share
+            self.work,
+            rows,
+            self.scorer,
+            lambda: self.backbone,
+            macs=MACS,
+            count=total_macs,
+            share=self.share,
         )
 
     def run(self) -> None:

@@ -49,14 +49,14 @@ class Ranking:
         folder: Path,
         rows: Path,
         scorer: Callable[[], AccuracyEvaluator],
-        dataset: Path,
+        backbone: Callable[[], BackboneSpec],
         *,
         macs: float,
         count: Callable[[Architecture], int],
         share: float,
     ) -> None:
         """Rank necks of `macs`, by `count`, on the backbone of `scorer`; `share` shortens every training."""
-        self._folder, self._scorer, self._dataset = folder, scorer, dataset
+        self._folder, self._scorer, self._backbone = folder, scorer, backbone
         self._macs, self._count, self._share = macs, count, share
         self.truth, self.scores = Rows(rows / "truth.jsonl"), Rows(rows / "scores.jsonl")
 
@@ -98,20 +98,18 @@ class Ranking:
         missing = [a for a in self.architectures if not self.scores.find(key=a.key)]
         if not missing:
             return
-        scorer = AccuracyEvaluator(self._trained(), self._dataset)
+        scorer = AccuracyEvaluator(self._trained(), self._folder / "data")
         for architecture in missing:
             after = scorer.outcome_alone(scorer.adapted(architecture, ADAPTATION))
-            inherited = scorer.outcome(architecture, precision=False).loss
-            self.scores.add({"key": architecture.key, "inherited": inherited, "adapted": after.loss})
+            loss = scorer.outcome(architecture, precision=False).loss
+            self.scores.add({"key": architecture.key, "inherited": -loss, "adapted": after.precision.ap})
 
     def _trained(self) -> Path:
         """Return the supernet's folder, training it first on the frozen backbone."""
-        self._scorer()
-        backbone = BackboneSpec("plain", str(self._folder / "backbone" / "plain.safetensors"), frozen=True)
         spec = TrainingSpec(
-            str(self._dataset),
+            str(self._folder / "data"),
             space=SPACE,
-            backbone=backbone,
+            backbone=self._backbone(),
             rule="single_path",
             steps=self._steps(SUPERNET_STEPS),
         )
@@ -140,7 +138,7 @@ class Ranking:
         detail = f"{len(runs)} topologies at {min(macs) / 1e6:.1f} to {max(macs) / 1e6:.1f} M MACs"
         found = [Figure("equal_macs_truth_spread", float(np.ptp(truth)), "AP", detail=detail)]
         for source in ("inherited", "adapted"):
-            made = interval(concordance, truth, -np.array([score[source] for _, score in complete]), together)
+            made = interval(concordance, truth, np.array([score[source] for _, score in complete]), together)
             name = f"equal_macs_{source}_concordance"
             found.append(Figure(name, made.value, "", detail="one supernet", low=made.low, high=made.high))
         return found

@@ -1,6 +1,7 @@
 """What the rows of the ranking benchmark say: rank correlations of each training beside trivial orders."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,26 +23,27 @@ from evaluators.rank_statistics import (
 TRUTH_SEEDS = (0, 1)
 ADAPTATION = (50, 100)
 """Steps for a shortlist, and for its finalists."""
+KINDS = {"loss": "negative validation loss", "ap": "validation AP"}
+"""Scores; architectures are ordered by the first as inherited, by the second once adapted."""
 EQUAL_MACS = 0.10
 """Two architectures have equal MACs where they differ by less than this share."""
 TAU, OF_CEILING = 0.85, 0.9
 """The adapted tau reaches the first, or the second of what one training says of another."""
 
 
-def figures(truth: Rows, scores: Rows, trainings: Rows, names: Sequence[str]) -> list[Figure]:
-    """Return all figures that the measured rows allow."""
+def figures(
+    truth: Rows, scores: Rows, trainings: Rows, names: Sequence[str], prefix: str = ""
+) -> list[Figure]:
+    """Return all figures that the measured rows allow; those that need no supernet begin with `prefix`."""
     table = Table(truth)
     if len(table.keys) < 4:
         return []
-    found = list(table.baselines())
+    found = [replace(figure, name=prefix + figure.name) for figure in table.baselines()]
     for name in names:
-        seeds = sorted({row["seed"] for row in scores.rows if row["training"] == name})
         found += _training(name, [row for row in trainings.rows if row["training"] == name])
         for source in ("inherited", *(f"adapted{steps}" for steps in ADAPTATION)):
-            columns = [table.column(scores, name, seed, source) for seed in seeds]
-            measured = [column for column in columns if column is not None]
-            if measured:
-                found += table.judged(f"{name}_{source}", measured)
+            columns = {kind: table.columns(scores, name, source, kind) for kind in KINDS}
+            found += table.judged(f"{name}_{source}", columns) if columns["ap"] else []
     return found
 
 
@@ -70,16 +72,15 @@ class Table:
         self.parameters = np.array([row["parameters"] for row in first], dtype=np.float64)
         self.macs = np.array([row["macs"] for row in first], dtype=np.float64)
 
-    def column(self, scores: Rows, name: str, seed: int, source: str) -> Floats | None:
-        """Return the negative validation loss by that supernet, or None where a score is missing."""
-        losses = {
-            row["key"]: row[source]["loss"]
-            for row in scores.rows
-            if (row["training"], row["seed"]) == (name, seed) and source in row
-        }
-        if any(key not in losses for key in self.keys):
-            return None
-        return np.array([-losses[key] for key in self.keys])
+    def columns(self, scores: Rows, name: str, source: str, kind: str) -> list[Floats]:
+        """Return a score by each supernet that has it for every architecture; larger is better."""
+        found: dict[int, dict[str, float]] = {}
+        for row in scores.rows:
+            if row["training"] == name and source in row:
+                sign = -1 if kind == "loss" else 1
+                found.setdefault(row["seed"], {})[row["key"]] = sign * row[source][kind]
+        complete = [found[seed] for seed in sorted(found) if found[seed].keys() >= set(self.keys)]
+        return [np.array([values[key] for key in self.keys]) for values in complete]
 
     def baselines(self) -> Iterator[Figure]:
         """Yield what needs no supernet: the spread of the truth, its ceiling, the trivial orders."""
@@ -89,7 +90,11 @@ class Table:
         if len(self.seeds) > 1:
             noise = float((self.runs[0] - self.runs[1]).std() / np.sqrt(2))
             yield Figure("seed_noise", noise, "AP", detail="standard deviation of one training")
-            yield self._figure("ceiling_tau", tau, self.runs[0], self.runs[1], "one seed against the other")
+            one, other = self.runs[:2]
+            told = "one seed against the other"
+            yield self._figure("ceiling_tau", tau, one, other, told)
+            yield self._figure("ceiling_within_width", concordance, one, other, told, self.width)
+            yield self._figure("ceiling_equal_macs", concordance, one, other, told, self._equal_macs)
         for name, values in (("width", self.width), ("parameters", self.parameters), ("macs", self.macs)):
             yield self._figure(f"baseline_{name}_tau", tau, self.truth, values, f"ordered by {name} alone")
         equal = self._equal_macs
@@ -100,23 +105,26 @@ class Table:
         """Logarithms of the MACs, scaled so that equal means a difference under a half."""
         return np.asarray(np.log(self.macs) / (2 * np.log1p(EQUAL_MACS)))
 
-    def judged(self, name: str, columns: list[Floats]) -> Iterator[Figure]:
+    def judged(self, name: str, by_kind: Mapping[str, list[Floats]]) -> Iterator[Figure]:
         """Yield the figures of one kind of score, the mean over supernet seeds."""
-        several = f"negative validation loss, {len(columns)} supernet seeds"
-        kinds: dict[str, tuple[Statistic, Floats | None]] = {
+        kind, other = KINDS if name.endswith("inherited") else reversed(KINDS)
+        columns = by_kind[kind]
+        several = f"{KINDS[kind]}, {len(columns)} supernet seeds"
+        statistics: dict[str, tuple[Statistic, Floats | None]] = {
             "tau": (tau, None),
             "rho": (rho, None),
             "top_half": (top_half, None),
             "within_width": (concordance, self.width),
             "equal_macs": (concordance, self._equal_macs),
         }
-        for kind, (statistic, groups) in kinds.items():
-            figure = self._mean(f"{name}_{kind}", statistic, columns, several, groups)
+        for label, (statistic, groups) in statistics.items():
+            figure = self._mean(f"{name}_{label}", statistic, columns, several, groups)
             yield figure
-            if kind == "equal_macs" and figure.low is not None:
+            if label == "equal_macs" and figure.low is not None:
                 yield Figure(f"{name}_equal_macs_low", figure.low, "", detail="lower end of the interval")
+        yield self._mean(f"{name}_by_{other}_tau", tau, by_kind[other], KINDS[other], None)
         with_macs = [standardised(column) + standardised(np.log(self.macs)) for column in columns]
-        yield self._mean(f"{name}_with_macs_tau", tau, with_macs, "z(-loss) + z(log MACs)", None)
+        yield self._mean(f"{name}_with_macs_tau", tau, with_macs, "z(score) + z(log MACs)", None)
         if len(self.seeds) > 1:
             yield self._reach(name, float(np.mean([tau(self.truth, column) for column in columns])))
         lost = float(np.mean([regret(self.truth, column) for column in columns]))

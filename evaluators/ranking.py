@@ -1,8 +1,8 @@
 """Whether a supernet's scores order architectures as training alone does: a small estimate for one supernet.
 
 Architectures are drawn uniformly, not by a search, and distinct by key. The truth of each is its mean AP over
-several trainings alone, neck and head from first weights on the supernet's backbone. Scores are negative
-validation losses, which rank better than AP.
+several trainings alone, neck and head from first weights on the supernet's backbone. Inherited weights are
+scored by negative validation loss, adapted ones by AP, as searches score them: measured to rank better so.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -50,7 +50,7 @@ class RankingSpec:
 
 @dataclass(frozen=True)
 class Ranked:
-    """One architecture: its truth by seed (AP), its size, and its scores (negative validation losses)."""
+    """One architecture: its truth by seed (AP), its size, its scores (negative loss, AP once adapted)."""
 
     key: str
     truth: tuple[float, ...]
@@ -160,7 +160,7 @@ def _measured(evaluator: AccuracyEvaluator, architecture: Architecture, spec: Ra
         architecture.parameters(),
         architecture.macs(evaluator.detector.image_size),
         -evaluator.outcome(architecture, precision=False).loss,
-        -adapted.loss,
+        adapted.precision.ap,
     )
 
 

@@ -28,7 +28,7 @@ class CorrelationView(View):
 
 
 class OrderView(View):
-    """How one score, the negative validation loss, orders the architectures."""
+    """How one score orders the architectures."""
 
     tau: CorrelationView = Field(description="Kendall's")
     rho: CorrelationView = Field(description="Spearman's")

@@ -3,7 +3,8 @@
 Each image holds one large outline, a circle or a square, with small handwritten digits near its centre and
 one tiny mark near its inner edge. A digit's class is the digit and the outline around it, which lies beyond
 the reach of a fine level (top-down); the outline's class is the mark, which is lost on a coarse one
-(bottom-up).
+(bottom-up). The same images can be labelled by their parts instead, each digit, outline and mark for itself:
+what a backbone may know that has never seen which depends on which.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,8 +29,13 @@ NAMES = (
     *(f"{mark} inside" for mark in MARKS),
 )
 
-OUTLINE_SHARE = (0.70, 0.94)
+PARTS = (*(str(digit) for digit in range(DIGITS)), *OUTLINES, *MARKS)
+"""Names of what is in an image, each for itself."""
+
+OUTLINE_SHARE = (0.86, 0.97)
 """Side of the outline, as a share of the image's."""
+MARKS_AWAY, DIGITS_AWAY = (0.28, 0.34), (0.0, 0.11)
+"""From the outline's centre, shares of its side: as far from what they decide, or are decided by, as fits."""
 DIGIT_SIDES = (14, 22)
 MARK_SIDE = 7
 STROKE = 3
@@ -39,13 +45,17 @@ OVERSAMPLING = 4
 
 @dataclass(frozen=True)
 class DigitsContextSpec:
-    """What determines the dataset, to the pixel; see `digits.DigitsSpec`."""
+    """What determines the dataset, to the pixel; see `digits.DigitsSpec`.
+
+    `layout` says where things lie: since 2 digits and marks are as far from the outline as they can be.
+    """
 
     seed: int = 0
     train: int = 1024
     val: int = 200
     image_size: int = 128
     generator: str = "digits-context"
+    layout: int = 2
 
 
 def make_digits_context(
@@ -57,35 +67,55 @@ def make_digits_context(
         FolderInUse: `root` holds something else.
     """
     spec = DigitsContextSpec(seed=seed, train=train, val=val, image_size=image_size)
-    root = Path(root)
+    return _write(Path(root), spec, NAMES)
+
+
+def make_digits_parts(
+    root: Path | str, *, seed: int = 0, train: int = 1024, val: int = 200, image_size: int = 128
+) -> Path:
+    """Return `root` after writing images of the same kind there, labelled by their `PARTS`.
+
+    Raises:
+        FolderInUse: `root` holds something else.
+    """
+    spec = DigitsContextSpec(seed, train, val, image_size, generator="digits-parts")
+    return _write(Path(root), spec, PARTS)
+
+
+def _write(root: Path, spec: DigitsContextSpec, names: tuple[str, ...]) -> Path:
     if reuse(root, asdict(spec)):
         return root
-    sources = dict(zip(("train", "val"), source_digits(seed), strict=True))
+    sources = dict(zip(("train", "val"), source_digits(spec.seed), strict=True))
     splits = {split: _samples(spec, split, scans) for split, scans in sources.items()}
-    return write_dataset(root, splits, names=NAMES, made_from=asdict(spec))
+    return write_dataset(root, splits, names=names, made_from=asdict(spec))
 
 
 def _samples(spec: DigitsContextSpec, split: str, scans: Scans) -> Iterator[Sample]:
+    parts = spec.generator == "digits-parts"
+    kind = (2 if split == "train" else 3) + 10 * parts
     for index in range(spec.train if split == "train" else spec.val):
-        rng = np.random.default_rng([spec.seed, 2 if split == "train" else 3, index])
-        yield compose(rng, spec.image_size, scans)
+        rng = np.random.default_rng([spec.seed, kind, index])
+        yield compose(rng, spec.image_size, scans, parts=parts)
 
 
-def compose(rng: np.random.Generator, size: int, scans: Scans) -> Sample:
-    """Return one image: an outline, a mark and one to three digits inside."""
+def compose(rng: np.random.Generator, size: int, scans: Scans, *, parts: bool = False) -> Sample:
+    """Return an image of an outline, a mark and one to three digits, labelled by `NAMES` or its `parts`."""
     canvas = Canvas(texture(rng, size))
     outline, mark = int(rng.integers(len(OUTLINES))), int(rng.integers(len(MARKS)))
     side = round(size * float(rng.uniform(*OUTLINE_SHARE)))
     left, top = (int(v) for v in rng.integers(0, size - side + 1, 2))
     blend(canvas, draw_outline(OUTLINES[outline], side), (left, top), rng)
-    _inside(canvas, rng, (left, top, side), Glyph(draw_mark(MARKS[mark]), label=-1), away=(0.24, 0.32))
+    of_mark = DIGITS + len(OUTLINES) + mark if parts else -1
+    _inside(canvas, rng, (left, top, side), Glyph(draw_mark(MARKS[mark]), of_mark), away=MARKS_AWAY)
     for _ in range(int(rng.integers(1, 4))):
         digit = int(rng.integers(DIGITS))
         ink = scans[digit][int(rng.integers(len(scans[digit])))]
-        glyph = Glyph(enlarge(ink, int(rng.integers(*DIGIT_SIDES))), label=outline * DIGITS + digit)
-        _inside(canvas, rng, (left, top, side), glyph, away=(0.0, 0.16))
+        label = digit if parts else outline * DIGITS + digit
+        glyph = Glyph(enlarge(ink, int(rng.integers(*DIGIT_SIDES))), label)
+        _inside(canvas, rng, (left, top, side), glyph, away=DIGITS_AWAY)
     objects = [(b, n) for b, n in zip(canvas.boxes, canvas.labels, strict=True) if n >= 0]
-    objects.append(((left, top, left + side, top + side), len(OUTLINES) * DIGITS + mark))
+    whole = DIGITS + outline if parts else len(OUTLINES) * DIGITS + mark
+    objects.append(((left, top, left + side, top + side), whole))
     return Sample(canvas.pixels, tuple(box for box, _ in objects), tuple(label for _, label in objects))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.ranking import TRAININGS
+from benchmarks.ranking import CLAIM
 from benchmarks.ranking_table import figures
 from benchmarks.rows import Rows
 from evaluators.rank_statistics import concordance, interval, regret, rho, standardised, tau, top_half
@@ -67,7 +67,7 @@ def test_rows_survive_and_partial_figures_come_from_them(
             | {k: {"ap": ap, "loss": 1 - ap} for k in ("inherited", "adapted50")}
         )
         longer = {"key": str(index), "training": "single_path", "seed": 0}
-        scores.add({**longer, "adapted100": {"ap": ap, "loss": 1 + ap}})
+        scores.add({**longer, "adapted100": {"ap": -ap, "loss": 1 - ap}})
     trainings = Rows(tmp_path / "trainings.jsonl")
     trainings.add({"training": "single_path", "seed": 0, "steps": 100, "cpu_ms_a_step": 20.0})
     again = Rows(tmp_path / "truth.jsonl")
@@ -76,13 +76,14 @@ def test_rows_survive_and_partial_figures_come_from_them(
     )
     made = {
         figure.name: figure
-        for figure in figures(again, Rows(tmp_path / "scores.jsonl"), trainings, tuple(TRAININGS))
+        for figure in figures(again, Rows(tmp_path / "scores.jsonl"), trainings, tuple(CLAIM.trainings))
     }
     assert made["architectures"].value == 12 and made["single_path_adapted50_tau"].value == pytest.approx(1)
     assert made["single_path_adapted100_tau"].value == pytest.approx(-1)
+    assert made["single_path_adapted100_by_loss_tau"].value == pytest.approx(1)
     assert made["single_path_inherited_regret"].value == 0 and made["ceiling_tau"].value > 0.9
     assert made["single_path_seconds"].value == 2
     ceiling = made["ceiling_tau"].value
     assert made["single_path_adapted50_reach"].value == pytest.approx(max(1 / 0.85, 1 / (0.9 * ceiling)))
-    assert not figures(Rows(tmp_path / "none.jsonl"), scores, trainings, tuple(TRAININGS))
+    assert not figures(Rows(tmp_path / "none.jsonl"), scores, trainings, tuple(CLAIM.trainings), "other_")
     assert json.loads((tmp_path / "truth.jsonl").read_text().splitlines()[0])["key"] == "0"
