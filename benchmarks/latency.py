@@ -187,7 +187,8 @@ def calibration(name: str) -> Figure:
     began = time.monotonic()
     *_, last = calibrate(name, SPACES[0], 50, image_size=IMAGE)
     assert isinstance(last, Calibration)
-    detail = f"{len(last.sessions)} sessions, load {last.sessions[-1].load:.1f}, {os.cpu_count()} cores"
+    machine = f"load {last.sessions[-1].load:.1f}, {os.cpu_count()} cores, niceness {os.nice(0)}"
+    detail = f"{len(last.sessions)} sessions, {machine}"
     return Figure(f"{name}_calibration_s", time.monotonic() - began, "s", detail=detail)
 
 

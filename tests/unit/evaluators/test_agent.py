@@ -89,6 +89,16 @@ def test_a_batch_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     assert agent.isolated(tmp_path, 0.5, 0, slow)["error"] == "Timeout"
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no limit on memory elsewhere")
+def test_a_batch_that_takes_too_much_memory_fails_alone(tmp_path: Path) -> None:
+    batch(tmp_path)
+    bench = tmp_path / "bench.py"
+    bench.write_text("import mmap, sys\nmmap.mmap(-1, 3 * 10**9)\nprint(*[1.5] * int(sys.argv[1]))\n")
+    hungry = f"{sys.executable} {bench} {{runs}}"
+    assert "visits" in agent.isolated(tmp_path, 60, 0, hungry)
+    assert "error" in agent.isolated(tmp_path, 60, 2 * 10**9, hungry)
+
+
 def test_a_batch_that_breaks_says_how(tmp_path: Path) -> None:
     request = batch(tmp_path)
     (tmp_path / f"{request['models'][2]['sha256']}.onnx").write_bytes(b"no model")

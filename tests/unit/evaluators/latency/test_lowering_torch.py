@@ -1,5 +1,8 @@
 """Which convolutions torch runs itself, and where a fit starts: checked against torch's own profiler."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -65,3 +68,18 @@ def test_proportions_are_powers_of_two_and_ordinary_by_default() -> None:
     assert proportion("torch", "add") == proportion("onnxruntime", "conv_dense") == ORDINARY
     assert proportions("torch", ["max_pool", "add"]).tolist() == [[128, 4, 8], [1, 1, 1]]
     assert proportions("torch", []).shape == (0, 3)
+
+
+def test_kernel_lists_need_no_torch() -> None:
+    script = """
+import sys
+sys.modules["torch"] = None  # importing it fails
+from evaluators.latency.lowering import Lowering
+from search_space.reference import build
+
+neck = build("pafpn", {3: 8, 4: 8, 5: 8}, width=8)
+for lowering in (Lowering("torch", threads=1), Lowering("onnxruntime", 16)):
+    assert lowering.kernels(neck, (64, 64))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
