@@ -13,7 +13,6 @@ from search.history import cost_table, members, scored
 from search.objectives import Constraint, Objective
 from search.pareto import trace
 from search.problem import Problem
-from search.surrogate.correlation import held_out
 
 SCHEMA_VERSION = 1
 MARGIN = 0.1
@@ -77,7 +76,7 @@ class ParetoFront:
             trace=volumes,
             baselines=tuple(entry for entry in history if entry.is_baseline),
             outside=tuple(outside),
-            rank_correlation=held_out(problem, history) if rank_correlation is None else rank_correlation,
+            rank_correlation=_held_out(problem, history) if rank_correlation is None else rank_correlation,
         )
 
     def to_json(self) -> str:
@@ -116,6 +115,12 @@ class ParetoFront:
             outside=tuple(Outside(**entry) for entry in record["outside"]),
             rank_correlation=record["rank_correlation"],
         )
+
+
+def _held_out(problem: Problem, history: Sequence[Evaluation]) -> float | None:
+    from search.surrogate.correlation import held_out  # loads scipy: seconds, at a search's end only
+
+    return held_out(problem, history)
 
 
 def _evaluations(records: object) -> tuple[Evaluation, ...]:

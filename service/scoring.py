@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from evaluators.latency.genotypes import GenotypePredictor
-from evaluators.latency.predictor import Predictor
 from evaluators.score import Score
 from search.problem import Many
 from search_space.architecture import Architecture
@@ -28,6 +26,7 @@ from service.stores import datasets, devices, searches, supernets
 
 if TYPE_CHECKING:
     from evaluators.finetuning import Schedule
+    from evaluators.latency.predictor import Predictor
 
 Scorer = Callable[[Architecture], tuple[Score, ...]]
 EVALUATOR_VERSION = 1
@@ -94,6 +93,8 @@ class Costs:
 
     def many(self, space: Space) -> tuple[tuple[str, Many], ...]:
         """Return each predicted metric with the call that predicts it for many genotypes of a space."""
+        from evaluators.latency.genotypes import GenotypePredictor
+
         models = [] if self.predictor is None else [(self.predictor.metric, self.predictor)]
         models += [(f"{model.metric}@{name}", model) for name, model in self.by_name]
         return tuple((metric, GenotypePredictor(model, space).predict) for metric, model in models)
@@ -145,9 +146,7 @@ def open_bench(store: Store, search_id: str) -> Bench:
     assert dataset is not None, supernet.dataset_id
     workdir = trained.fetch(store, supernet.id)
     card = json.loads((workdir / "supernet.json").read_text())
-    model = (
-        None if predictor is None or predictor.document is None else Predictor.from_json(predictor.document)
-    )
+    model = _read(None if predictor is None else predictor.document)
     image_size = (card["image_size"][0], card["image_size"][1])
     evaluator = f"{version('neckline')}-{EVALUATOR_VERSION}-{(supernet.revision or '')[:16]}"
     device_revision = "none" if predictor is None else predictor.revision or "none"
@@ -181,9 +180,18 @@ def _placed(tx: Connection, spec: Mapping[str, Any]) -> tuple[Placed, ...]:
     for entry in entries:
         device, predictor = devices.get(tx, entry["device_id"]), devices.predictor(tx, entry["predictor_id"])
         assert device is not None and predictor is not None, entry
-        model = None if predictor.document is None else Predictor.from_json(predictor.document)
-        found.append(Placed(entry["name"], device, model, predictor.revision or "none"))
+        revision = predictor.revision or "none"
+        found.append(Placed(entry["name"], device, _read(predictor.document), revision))
     return tuple(found)
+
+
+def _read(document: str | None) -> Predictor | None:
+    """Return the predictor of that document; reading one loads scipy, which other searches do without."""
+    if document is None:
+        return None
+    from evaluators.latency.predictor import Predictor
+
+    return Predictor.from_json(document)
 
 
 def dataset_folder(store: Store, supernet: Supernet) -> str:

@@ -23,7 +23,6 @@ from search.problem import Problem
 from search.result import Outside, ParetoFront
 from search.strategy import Strategy, load
 from search_space.space import Space
-from service.archive import adopted, guessed
 from service.baselines import baselines_of
 from service.history import new_evaluation, read_evaluation
 from service.identifiers import new_id
@@ -103,6 +102,8 @@ def drive(work: Work, bench: Bench) -> Outcome:
     first: list[Evaluation] = []
     try:
         if spec.get("archive") and not history:
+            from service.archive import adopted, guessed  # loads scipy, which other searches can do without
+
             history = adopted(work, bench, problem)
             first = guessed(work, problem, history)
         with executor_for(work, bench) as executor:
