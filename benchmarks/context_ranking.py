@@ -35,7 +35,7 @@ SPACE: dict[str, Any] = {
     "places": ["after"],
     "downs": ["conv"],
 }
-TOPOLOGIES = 12
+TOPOLOGIES = 10
 SEEDS = (0, 1)
 TRUTH_STEPS, SUPERNET_STEPS, ADAPTATION = 900, 4000, 50
 DRAWS = 600
