@@ -20,7 +20,7 @@ WORKERS ?= $(shell $(BIN)/python -c "import os; gib = os.sysconf('SC_PAGE_SIZE')
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1
 PYTEST_ARGS ?=
 
-.PHONY: help setup check format test chromium demo bench chaos lock clean
+.PHONY: help setup check format test chromium demo bench chaos adapters lock clean
 
 help:  ## say what the targets do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -74,10 +74,14 @@ bench: setup  ## measure every benchmark again, quickly
 chaos: setup  ## the long fault run
 	$(ONE_THREAD) $(BIN)/python -m pytest -m chaos --timeout 3600 $(PYTEST_ARGS)
 
+adapters: setup  ## the adapters in mmdetection and detectron2 themselves; compiles mmcv first
+	tests/adapters/environment.sh .venv-adapters $(BIN)/uv
+	$(BIN)/python -m pytest tests/adapters $(PYTEST_ARGS)
+
 lock: setup  ## resolve requirements.lock again; UPGRADE=1 takes the newest versions
 	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --all-extras \
 		--no-emit-index-url --no-header --quiet $(if $(UPGRADE),--upgrade) -o requirements.lock
 
 clean:  ## remove the environment, builds and caches; data folders stay
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis screenshots test-results
+	rm -rf $(VENV) .venv-adapters build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis screenshots test-results
 	find $(PACKAGES) tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -8,12 +8,12 @@ Needs torch alone; lies beside `neck.py`:
     neck = Neck.from_safetensors("neck.safetensors")
     backbone = BackboneWithNeck(body, neck, levels=(3, 4, 5))  # torchvision, timm
     neck = ListNeck(neck, levels=(3, 4, 5))  # mmdetection: list in, tuple out
-    neck = DictNeck(neck, {"res3": 3, "res4": 4, "res5": 5})  # detectron2: dict both
+    backbone = DictNeck(neck, {"res3": 3, "res4": 4, "res5": 5}, bottom_up)  # detectron2: dicts
 """
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -58,13 +58,27 @@ class ListNeck(nn.Module):
         return tuple(features[level] for level in sorted(features))
 
 
-class DictNeck(nn.Module):
-    """A neck in the style of detectron2: maps by name in ("res3"), maps "p3", "p4" out."""
+class ShapeSpec(NamedTuple):
+    """What a map is like, in the fields of detectron2's own `ShapeSpec`."""
 
-    def __init__(self, neck: nn.Module, levels: Mapping[str, int]) -> None:
+    channels: int
+    height: int | None
+    width: int | None
+    stride: int
+
+
+class DictNeck(nn.Module):
+    """A neck in the style of detectron2: maps by name in ("res3"), maps "p3", "p4" out.
+
+    With the backbone below it, `bottom_up`, it takes images and is a backbone itself.
+    """
+
+    def __init__(
+        self, neck: nn.Module, levels: Mapping[str, int], bottom_up: nn.Module | None = None
+    ) -> None:
         """Wrap the neck; `levels` gives the level of each map by its name."""
         super().__init__()
-        self.neck, self.levels = neck, dict(levels)
+        self.bottom_up, self.neck, self.levels = bottom_up, neck, dict(levels)
         self.out_channels = {f"p{k}": width for k, width in output_widths(neck).items()}
         self.out_strides = {name: 2 ** int(name[1:]) for name in self.out_channels}
 
@@ -73,8 +87,22 @@ class DictNeck(nn.Module):
         """Return 0: any image size will do."""
         return 0
 
-    def forward(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the neck's maps as "p3", "p4", ..."""
+    @property
+    def padding_constraints(self) -> dict[str, int]:
+        """Return {}: images need no padding."""
+        return {}
+
+    def output_shape(self) -> dict[str, ShapeSpec]:
+        """Return the channels and the stride of each map."""
+        return {
+            name: ShapeSpec(width, None, None, self.out_strides[name])
+            for name, width in self.out_channels.items()
+        }
+
+    def forward(self, maps: Any) -> dict[str, Tensor]:
+        """Return the neck's maps as "p3", "p4", ..., from images where there is a `bottom_up`."""
+        if self.bottom_up is not None:
+            maps = self.bottom_up(maps)
         features = self.neck({level: maps[name] for name, level in self.levels.items()})
         return {f"p{level}": features[level] for level in sorted(features)}
 

@@ -129,6 +129,25 @@ def test_a_dict_goes_in_and_a_dict_comes_out(maps: dict[int, Tensor]) -> None:
     assert wrapped.out_strides["p4"] == 16
 
 
+def test_with_the_backbone_below_it_a_dict_neck_takes_images() -> None:
+    class BottomUp(nn.Module):
+        def forward(self, images: Tensor) -> dict[str, Tensor]:
+            return {
+                f"res{k}": images[:, :1, :: 2**k, :: 2**k].expand(-1, c, -1, -1) for k, c in RESNET18.items()
+            }
+
+    images, bottom_up, neck = torch.rand(1, 3, 64, 48), BottomUp(), written("fpn", RESNET18, width=16)
+    levels = {f"res{level}": level for level in RESNET18}
+    backbone = DictNeck(neck, levels, bottom_up)
+    wanted = DictNeck(neck, levels)(bottom_up(images))
+    made = backbone(images)
+    assert all(torch.equal(made[name], x) for name, x in wanted.items())
+    shapes = backbone.output_shape()
+    assert list(shapes) == list(made)
+    assert shapes["p4"] == (16, None, None, 16)
+    assert backbone.size_divisibility == 0
+
+
 def test_unequal_widths_are_refused_by_level() -> None:
     neck = written("channel_mapper", RESNET18)
     neck.channels_out = {3: 16, 4: 24, 5: 32}  # type: ignore[assignment]
