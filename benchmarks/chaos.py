@@ -4,7 +4,7 @@ Every search must end with no evaluation lost or stored twice, and with the fron
 The searches have synthetic scores; queue, loop, executors, store and processes are the service's own.
 
     python -m benchmarks.chaos            # 200 kills, half on SQLite and half on PostgreSQL, and 20 of real
-                                          # searches; about 35 minutes. Parts measured within 6 hours are kept
+                                          # searches; about an hour. Parts measured within 6 hours are kept
     python -m benchmarks.chaos --part sqlite     # one part: sqlite, postgres or demo
     python -m benchmarks.chaos --quick    # 8 kills on PostgreSQL with shorter leases
 """
@@ -12,6 +12,7 @@ The searches have synthetic scores; queue, loop, executors, store and processes 
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 import tempfile
@@ -97,8 +98,12 @@ class Report:
     faults: tuple[str, ...] = ()
 
 
+PACE_S = 10.0
+"""Between two kills: a worker's return costs some ten seconds of a core, and where kills come faster than the
+cores work, the times tell how long their queue is.
+"""
 PLANS = {
-    name: Plan(name == "postgres", "ray", 100, 12, 160, 6.0, {"attempts": 20}, workers=3)
+    name: Plan(name == "postgres", "ray", 100, 12, 160, PACE_S, {"attempts": 20})
     for name in ("sqlite", "postgres")
 }
 QUICK_PLANS = {"postgres": Plan(True, "ray", 8, 3, 24, 4.0, FAST, end_s=400.0)}
@@ -328,6 +333,7 @@ def _figures(prefix: str, reports: Sequence[Report]) -> list[Figure]:
     ]
     if resumed:
         detail = f"{len(resumed)} deaths of workers and raylets that interrupted a search"
+        detail += "" if prefix else f", a kill each {PACE_S:g} s, {len(os.sched_getaffinity(0))} cores"
         for name, share in (("p50", 0.5), ("p99", 0.99)):
             value = resumed[min(len(resumed) - 1, int(share * len(resumed)))]
             figures.append(Figure(f"{prefix}kill_to_resume_{name}_s", value, "s", detail=detail))
