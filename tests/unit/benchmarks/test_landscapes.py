@@ -15,7 +15,7 @@ from benchmarks.landscapes.stacked import IMAGE, WIDTHS, Choice, Scorer, Stacked
 from benchmarks.landscapes.stacked import problem as stacked_problem
 from benchmarks.landscapes.table import IMAGE as TABLE_IMAGE
 from benchmarks.landscapes.table import Table
-from benchmarks.search import first
+from benchmarks.search import EIGHTH, first, held
 from search.history import members
 from search.pareto import front, trace
 from search.strategies.exhaustive import everything
@@ -116,3 +116,13 @@ def test_the_published_nsga2_evaluates_as_often_as_asked_and_improves() -> None:
 def test_the_mark_is_reached_or_missed_by_one() -> None:
     assert first((0.1, 0.5, 0.7), 0.5) == 2
     assert first((0.1, 0.5, 0.7), 0.8) == 4
+
+
+def test_what_is_held_after_an_eighth_is_of_that_evaluation() -> None:
+    rise = [step / 100 for step in range(1, 101)]
+    curves = [
+        Curve("table", "surrogate", seed, tuple(part / seed for part in rise), ()) for seed in (1, 2, 4)
+    ]
+    figure = held(curves, "table_wide", "wide")
+    assert figure.name == "surrogate_held_table_wide"
+    assert figure.value == pytest.approx(EIGHTH / 200)
