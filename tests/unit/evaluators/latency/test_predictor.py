@@ -121,6 +121,13 @@ def test_json_gives_the_same_predictor_back() -> None:
     assert again.predict(necks(1)[0]) == predictor.predict(necks(1)[0])
 
 
+def test_a_file_of_schema_1_still_loads() -> None:
+    record = json.loads(fitted(25, noise=0.02).to_json()) | {"schema_version": 1}
+    del record["leverage"], record["residuals"]["factors"]
+    old, neck = Predictor.from_json(json.dumps(record)), necks(1, seed=9)[0]
+    assert old.leverage is None and old.interval(neck) is not None
+
+
 def test_a_newer_file_is_refused() -> None:
     record = json.loads(fitted(12).to_json()) | {"schema_version": 99}
     with pytest.raises(NewerPredictor, match="99"):
