@@ -45,17 +45,17 @@ class Training:
 
     Attributes:
         rule: of the training.
-        time: of a round, in steps of `single_path`.
+        time: in steps of `single_path`.
         seeds: how many supernets.
         options: of the rule, by name.
-        rounds: each but the first begins from the weights of the one before, with the whole schedule again.
+        begins: name of the training whose supernets it begins from, with the whole schedule again.
     """
 
     rule: str
     time: int
     seeds: int
     options: Mapping[str, float] = field(default_factory=dict)
-    rounds: int = 1
+    begins: str | None = None
 
 
 @dataclass(frozen=True)
@@ -170,25 +170,21 @@ class Bench:
 
     def evaluator(self, name: str, seed: int) -> AccuracyEvaluator:
         """Return the scorer of a trained supernet, training it first."""
-        training = self.study.trainings[name]
-        for number in range(training.rounds):
-            self._train_round(name, seed, number)
-        return AccuracyEvaluator(self._folder(name, seed, training.rounds - 1), self.dataset)
+        return AccuracyEvaluator(self._trained(name, seed), self.dataset)
 
-    def _folder(self, name: str, seed: int, number: int) -> Path:
-        return self.study.work / (f"{name}-{seed}-round{number + 1}" if number else f"{name}-{seed}")
-
-    def _train_round(self, name: str, seed: int, number: int) -> None:
-        """Train one round of a supernet, unless it is there."""
-        folder, training = self._folder(name, seed, number), self.study.trainings[name]
+    def _trained(self, name: str, seed: int) -> Path:
+        """Return the folder of a trained supernet, training it first, unless it is there."""
+        folder, training = self.study.work / f"{name}-{seed}", self.study.trainings[name]
         if (folder / "supernet.json").exists():
-            return
-        spec = self.spec(training.rule, self.steps(training), seed + 1000 * number, training.options)
-        if number:
-            spec = replace(spec, warm_start=str(self._folder(name, seed, number - 1)))
+            return folder
+        spec = self.spec(training.rule, self.steps(training), seed, training.options)
+        if training.begins:  # other images and architectures in each step than before
+            begun = str(self._trained(training.begins, seed))
+            spec = replace(spec, warm_start=begun, seed=1000 + seed)
         cpu_ms = _train(spec, folder)
-        row = {"training": name, "rule": training.rule, "seed": seed, "steps": spec.steps, "round": number}
+        row = {"training": name, "rule": training.rule, "seed": seed, "steps": spec.steps}
         self.trainings.add({**row, "cpu_ms_a_step": cpu_ms})
+        return folder
 
     def measure_truth(self, seed: int) -> None:
         """Train every architecture alone with that seed, as far as it is not measured yet."""
@@ -221,9 +217,8 @@ class Bench:
         """Score every architecture by one supernet: inherited, then adapted as a shortlist is."""
 
         def scores(scorer: AccuracyEvaluator, architecture: Architecture) -> dict[str, Any]:
-            found = scorer.outcome(architecture)
-            inherited = {"inherited": {"ap": found.precision.ap, "loss": found.loss}}
-            return inherited | self._adapted(scorer, architecture, ADAPTATION[0])
+            loss = scorer.outcome(architecture, precision=False).loss
+            return {"inherited": {"loss": loss}} | self._adapted(scorer, architecture, ADAPTATION[0])
 
         self._measure(name, seed, "inherited", scores)
 
@@ -258,7 +253,9 @@ class Bench:
 
     def figures(self, prefix: str = "") -> list[Figure]:
         """Return all figures that the measured rows allow; `prefix` marks those without a supernet."""
-        return figures(self.truth, self.scores, self.trainings, tuple(self.study.trainings), prefix)
+        own = {architecture.key for architecture in self.architectures}
+        truth = [row for row in self.truth.rows if row["key"] in own]
+        return figures(truth, self.scores, self.trainings, tuple(self.study.trainings), prefix)
 
 
 def _load_rule(name: str, trainer: Trainer) -> Rule:

@@ -32,7 +32,11 @@ TAU, OF_CEILING = 0.85, 0.9
 
 
 def figures(
-    truth: Rows, scores: Rows, trainings: Rows, names: Sequence[str], prefix: str = ""
+    truth: Sequence[Mapping[str, Any]],
+    scores: Rows,
+    trainings: Rows,
+    names: Sequence[str],
+    prefix: str = "",
 ) -> list[Figure]:
     """Return all figures that the measured rows allow; those that need no supernet begin with `prefix`."""
     table = Table(truth)
@@ -43,7 +47,7 @@ def figures(
         found += _training(name, [row for row in trainings.rows if row["training"] == name])
         for source in ("inherited", *(f"adapted{steps}" for steps in ADAPTATION)):
             columns = {kind: table.columns(scores, name, source, kind) for kind in KINDS}
-            found += table.judged(f"{name}_{source}", columns) if columns["ap"] else []
+            found += table.judged(f"{name}_{source}", columns) if columns["loss"] else []
     return found
 
 
@@ -57,10 +61,10 @@ def _training(name: str, trainings: Sequence[Mapping[str, Any]]) -> Iterator[Fig
 class Table:
     """The truth of the architectures that have both seeds, or one where no second is there yet."""
 
-    def __init__(self, truth: Rows) -> None:
+    def __init__(self, truth: Sequence[Mapping[str, Any]]) -> None:
         """Average over the seeds that all architectures have."""
         by_key: dict[str, dict[int, Mapping[str, Any]]] = {}
-        for row in truth.rows:
+        for row in truth:
             by_key.setdefault(row["key"], {})[row["seed"]] = row
         seeds = [s for s in TRUTH_SEEDS if sum(s in found for found in by_key.values()) >= 8]
         self.seeds = seeds or [TRUTH_SEEDS[0]]
@@ -76,7 +80,7 @@ class Table:
         """Return a score by each supernet that has it for every architecture; larger is better."""
         found: dict[int, dict[str, float]] = {}
         for row in scores.rows:
-            if row["training"] == name and source in row:
+            if row["training"] == name and kind in row.get(source, {}):
                 sign = -1 if kind == "loss" else 1
                 found.setdefault(row["seed"], {})[row["key"]] = sign * row[source][kind]
         complete = [found[seed] for seed in sorted(found) if found[seed].keys() >= set(self.keys)]
@@ -122,7 +126,8 @@ class Table:
             yield figure
             if label == "equal_macs" and figure.low is not None:
                 yield Figure(f"{name}_equal_macs_low", figure.low, "", detail="lower end of the interval")
-        yield self._mean(f"{name}_by_{other}_tau", tau, by_kind[other], KINDS[other], None)
+        if len(by_kind[other]) == len(columns):
+            yield self._mean(f"{name}_by_{other}_tau", tau, by_kind[other], KINDS[other], None)
         with_macs = [standardised(column) + standardised(np.log(self.macs)) for column in columns]
         yield self._mean(f"{name}_with_macs_tau", tau, with_macs, "z(score) + z(log MACs)", None)
         if len(self.seeds) > 1:

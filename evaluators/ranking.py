@@ -2,7 +2,7 @@
 
 Architectures are drawn uniformly, not by a search, and distinct by key. The truth of each is its mean AP over
 several trainings alone, neck and head from first weights on the supernet's backbone. Inherited weights are
-scored by negative validation loss, adapted ones by AP, as searches score them: measured to rank better so.
+scored by negative validation loss, adapted ones by AP, as searches score them.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -76,7 +76,7 @@ def test_rows_survive_and_partial_figures_come_from_them(
     )
     made = {
         figure.name: figure
-        for figure in figures(again, Rows(tmp_path / "scores.jsonl"), trainings, tuple(CLAIM.trainings))
+        for figure in figures(again.rows, Rows(tmp_path / "scores.jsonl"), trainings, tuple(CLAIM.trainings))
     }
     assert made["architectures"].value == 12 and made["single_path_adapted50_tau"].value == pytest.approx(1)
     assert made["single_path_adapted100_tau"].value == pytest.approx(-1)
@@ -85,5 +85,5 @@ def test_rows_survive_and_partial_figures_come_from_them(
     assert made["single_path_seconds"].value == 2
     ceiling = made["ceiling_tau"].value
     assert made["single_path_adapted50_reach"].value == pytest.approx(max(1 / 0.85, 1 / (0.9 * ceiling)))
-    assert not figures(Rows(tmp_path / "none.jsonl"), scores, trainings, tuple(CLAIM.trainings), "other_")
+    assert not figures([], scores, trainings, tuple(CLAIM.trainings), "other_")
     assert json.loads((tmp_path / "truth.jsonl").read_text().splitlines()[0])["key"] == "0"
