@@ -3,10 +3,10 @@
 As in the demo: a supernet is trained and searched, and the most accurate necks found and the baselines are
 measured on the device. `inherited_choice` is the demo's: the most accurate within FPN's measured latency, by
 inherited weights. `chosen` is the best of six such finalists after a brief fine-tuning. Then they and the
-baselines are fine-tuned by one schedule with three seeds, and the chosen one is trained from scratch as a
-control. All of that sees the training images and 200 validation images; the APs here are of 600 further
-images that nothing was chosen by. Measured rows are appended to `artifacts/finetune/rows.jsonl`: run again to
-go on, delete it to begin anew.
+baselines are fine-tuned by one schedule with three seeds, and the chosen one, BiFPN and a neck without
+fusion are trained from scratch as controls. All of that sees the training images and 200 validation images;
+the APs here are of 600 further images that nothing was chosen by. Measured rows are appended to
+`artifacts/finetune/rows.jsonl`: run again to go on, delete it to begin anew.
 """
 
 import sys
@@ -23,6 +23,7 @@ import torch
 from scipy import stats
 
 from benchmarks import form
+from benchmarks.context import no_fusion
 from benchmarks.form import Figure, Target
 from benchmarks.rows import Rows
 from evaluators import devices
@@ -62,6 +63,8 @@ BOUND_MS = 2.0
 """Latency that no neck of the search may exceed, as in the demo."""
 LEVEL = 0.95
 """Of the intervals."""
+APART_WIDTH = 64
+"""Of the neck without fusion: with FPN's width it has FPN's MACs."""
 TARGETS = {
     **{
         f"{dataset}_chosen_{name}": Target(">=", 1e-4)
@@ -128,7 +131,8 @@ class Bench:
         for seed in self.sizes.seeds:
             for name in (*SEARCHED, *BASELINES):
                 self._tune(necks[name], name, seed, "inherited")
-        self._tune(necks["chosen"], "chosen", self.sizes.seeds[0], "scratch")
+        for name, neck in controls(necks).items():
+            self._tune(neck, name, self.sizes.seeds[0], "scratch")
 
     def _front(self) -> dict[str, Any]:
         """Search as the demo does, measure, choose, and add the row."""
@@ -266,6 +270,16 @@ def difference(
     return mean, mean - half, mean + half
 
 
+def controls(necks: dict[str, Any]) -> dict[str, Any]:
+    """Return what is trained from first weights: the chosen neck, BiFPN, and one whose levels never meet.
+
+    The last tells how much there is to fuse that the backbone has not fused already.
+    """
+    apart = no_fusion(APART_WIDTH)
+    described = {"key": apart.key, "architecture": apart.to_json()}
+    return {"chosen": necks["chosen"], "bifpn": necks["bifpn"], "no_fusion": described}
+
+
 def chosen(rows: Rows, front: dict[str, Any]) -> dict[str, Any]:
     """Return the finalist that was best after its brief fine-tuning."""
     ours = {"part": "finalist", "dataset": front["dataset"]}
@@ -283,9 +297,10 @@ def figures(rows: Rows, name: str) -> Iterator[Figure]:
     tuned = {neck: _runs(rows, name, necks[neck]["key"], "inherited") for neck in (*SEARCHED, *BASELINES)}
     for neck, runs in tuned.items():
         yield from _neck_figures(name, neck, necks[neck], runs)
-    aps = [row["ap"] for row in _runs(rows, name, necks["chosen"]["key"], "scratch")]
-    if aps:
-        yield Figure(f"{name}_chosen_scratch_ap", float(np.mean(aps)), "AP", detail=_seeds(aps))
+    for neck, described in controls(necks).items():
+        aps = [row["ap"] for row in _runs(rows, name, described["key"], "scratch")]
+        if aps:
+            yield Figure(f"{name}_{neck}_scratch_ap", float(np.mean(aps)), "AP", detail=_seeds(aps))
     for neck in SEARCHED:
         yield from _comparisons(f"{name}_{neck}", necks, tuned, neck)
 
