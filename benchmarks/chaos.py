@@ -12,7 +12,6 @@ The searches have synthetic scores; queue, loop, executors, store and processes 
 from __future__ import annotations
 
 import json
-import os
 import random
 import sys
 import tempfile
@@ -310,11 +309,12 @@ def measure(*, quick: bool) -> list[Figure]:
         known = None if quick else _kept(name)
         reports[name] = known or _keep(name, run_part(name, quick=quick), quick)
     synthetic_runs = [report for name, report in reports.items() if name != "demo"]
-    figures = _figures("", synthetic_runs)
-    return figures + ([] if quick else _figures("demo_", [reports["demo"]]))
+    pace_s = QUICK_PLANS["postgres"].pause_s if quick else PACE_S
+    figures = _figures("", synthetic_runs, pace_s)
+    return figures + ([] if quick else _figures("demo_", [reports["demo"]], None))
 
 
-def _figures(prefix: str, reports: Sequence[Report]) -> list[Figure]:
+def _figures(prefix: str, reports: Sequence[Report], pace_s: float | None) -> list[Figure]:
     killed = sum((report.killed for report in reports), Counter())
     resumed = sorted(second for report in reports for second in report.resume_s)
     detail = ", ".join(f"{count} {kind}" for kind, count in sorted(killed.items()))
@@ -333,7 +333,7 @@ def _figures(prefix: str, reports: Sequence[Report]) -> list[Figure]:
     ]
     if resumed:
         detail = f"{len(resumed)} deaths of workers and raylets that interrupted a search"
-        detail += "" if prefix else f", a kill each {PACE_S:g} s, {len(os.sched_getaffinity(0))} cores"
+        detail += "" if pace_s is None else f", a kill each {pace_s:g} s"
         for name, share in (("p50", 0.5), ("p99", 0.99)):
             value = resumed[min(len(resumed) - 1, int(share * len(resumed)))]
             figures.append(Figure(f"{prefix}kill_to_resume_{name}_s", value, "s", detail=detail))
@@ -360,7 +360,7 @@ def _keep(name: str, report: Report, quick: bool) -> Report:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--part"]:
         part = _keep(sys.argv[2], run_part(sys.argv[2], quick=False), quick=False)
-        for figure in _figures("", [part]):
+        for figure in _figures("", [part], PACE_S if sys.argv[2] in PLANS else None):
             print(f"{figure.name:24} {figure.value:8.1f} {figure.unit:12} {figure.detail}")
     else:
         form.main("chaos", measure)
