@@ -63,6 +63,7 @@ BOUND_MS = 2.0
 """Latency that no neck of the search may exceed, as in the demo."""
 LEVEL = 0.95
 """Of the intervals."""
+APART = "no_fusion"
 APART_WIDTH = 64
 """Of the neck without fusion: with FPN's width it has FPN's MACs."""
 TARGETS = {
@@ -131,8 +132,8 @@ class Bench:
         for seed in self.sizes.seeds:
             for name in (*SEARCHED, *BASELINES):
                 self._tune(necks[name], name, seed, "inherited")
-        for name, neck in controls(necks).items():
-            self._tune(neck, name, self.sizes.seeds[0], "scratch")
+            for name, neck in controls(necks).items():
+                self._tune(neck, name, seed, "scratch")
 
     def _front(self) -> dict[str, Any]:
         """Search as the demo does, measure, choose, and add the row."""
@@ -277,7 +278,7 @@ def controls(necks: dict[str, Any]) -> dict[str, Any]:
     """
     apart = no_fusion(APART_WIDTH)
     described = {"key": apart.key, "architecture": apart.to_json()}
-    return {"chosen": necks["chosen"], "bifpn": necks["bifpn"], "no_fusion": described}
+    return {"chosen": necks["chosen"], "bifpn": necks["bifpn"], APART: described}
 
 
 def chosen(rows: Rows, front: dict[str, Any]) -> dict[str, Any]:
@@ -297,12 +298,24 @@ def figures(rows: Rows, name: str) -> Iterator[Figure]:
     tuned = {neck: _runs(rows, name, necks[neck]["key"], "inherited") for neck in (*SEARCHED, *BASELINES)}
     for neck, runs in tuned.items():
         yield from _neck_figures(name, neck, necks[neck], runs)
-    for neck, described in controls(necks).items():
-        aps = [row["ap"] for row in _runs(rows, name, described["key"], "scratch")]
-        if aps:
-            yield Figure(f"{name}_{neck}_scratch_ap", float(np.mean(aps)), "AP", detail=_seeds(aps))
+    yield from _control_figures(rows, name, necks)
     for neck in SEARCHED:
         yield from _comparisons(f"{name}_{neck}", necks, tuned, neck)
+
+
+def _control_figures(rows: Rows, name: str, necks: dict[str, Any]) -> Iterator[Figure]:
+    """Yield what the controls reach, and how much fusion is worth on the backbone that the search trained."""
+    runs = {neck: _runs(rows, name, one["key"], "scratch") for neck, one in controls(necks).items()}
+    for neck, own in runs.items():
+        aps = [row["ap"] for row in own]
+        if aps:
+            yield Figure(f"{name}_{neck}_scratch_ap", float(np.mean(aps)), "AP", detail=_seeds(aps))
+    apart = runs.pop(APART)
+    for neck, own in runs.items():
+        if own and len(own) == len(apart):
+            gain = difference(own, apart)
+            detail = f"{neck} beside a neck whose levels never meet, both from first weights"
+            yield Figure(f"{name}_{neck}_worth_of_fusion", gain[0], "AP", None, detail, *gain[1:])
 
 
 def _comparisons(
