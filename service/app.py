@@ -15,6 +15,7 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.responses import JSONResponse
 
+from search_space import reference
 from service import openapi, problems, routes, signin
 from service.answers import Answers
 from service.callers import Known, Rates, deny_by_default
@@ -67,10 +68,15 @@ def warm() -> None:
     """Import what the first submission needs, so that it does not wait for it; and spare what was imported
     from garbage collections, each of which would halt every answer while it walks through it.
     """
-    for name in WARMED:
-        import_module(name)
-    gc.collect()
-    gc.freeze()
+    gc.disable()
+    try:
+        for name in WARMED:
+            import_module(name)
+        reference.names()
+        gc.collect()
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def _describe(request: Request) -> JSONResponse:
