@@ -24,9 +24,9 @@ Floats = NDArray[np.float64]
 IMAGE = (256, 256)
 CHANNELS = {3: 64, 4: 128, 5: 256}
 WIDTHS = [32, 48, 64, 96, 128]
-SEEDS = (51, 52, 53)
+SEEDS = (81, 82, 83)
 """Of the necks that are trained on."""
-HELD_OUT_SEEDS = (7411, 7412, 7413)
+HELD_OUT_SEEDS = (8411, 8412, 8413)
 """Of the necks held out beside each of them; none of them was measured before the method was final."""
 QUICK_SEED = 7400
 """Held out in a quick look, which must not show the necks that count."""

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 DESIGNED = 20
 """Necks chosen by D-optimality before the first fit, but at most half of the budget: few extremes alone
 say little of ordinary necks."""
-SECONDS = 75.0
+SECONDS = 90.0
 """Time after which a session begins no further round unless a protocol says otherwise."""
 TYPICAL = 30
 """Necks drawn at random after those, whose held-out errors stand for necks to come."""

@@ -4,10 +4,11 @@ Split conformal prediction (Papadopoulos et al. 2002; Lei et al. 2018) on cross-
 quantile for all sizes would cover too few of the slowest necks, so residuals are divided by the spread among
 necks of about the same predicted time before the quantile is taken; and by how much larger an error the
 neck's distance from the other measured ones explains (`leverage`), so that those chosen for being extreme do
-not widen the intervals of ordinary ones.
+not widen the intervals of ordinary ones: the quantile is of all necks, the spread at a size of the ordinary
+ones, where there are enough.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,33 +35,39 @@ class Residuals:
     Attributes:
         log_predicted: (n,) logarithm of the predictions, ascending.
         log_error: (n,) logarithm of measured over predicted, in that order.
-        samples: measured necks behind the predictor, of which the n are all or the typical ones.
+        samples: measured necks behind the predictor.
         factors: (n,) by how much larger the error of each is than of a neck like all others; () for 1 each.
+        typical: (n,) which were drawn at random rather than chosen; () for all.
     """
 
     log_predicted: tuple[float, ...]
     log_error: tuple[float, ...]
     samples: int
     factors: tuple[float, ...] = ()
+    typical: tuple[bool, ...] = ()
 
     @staticmethod
     def of(
-        predicted: Floats, measured: Floats, samples: int = 0, factors: Floats | None = None
+        predicted: Floats,
+        measured: Floats,
+        factors: Floats | None = None,
+        typical: Sequence[bool] | None = None,
     ) -> "Residuals":
         """Return the residuals of positive predictions against measured times."""
         order = np.argsort(predicted)
         logs = np.log(predicted[order])
         errors = np.log(measured[order]) - logs
         kept = () if factors is None else tuple(factors[order].tolist())
-        return Residuals(tuple(logs.tolist()), tuple(errors.tolist()), samples or len(logs), kept)
+        drawn = () if typical is None else tuple(typical[index] for index in order)
+        return Residuals(tuple(logs.tolist()), tuple(errors.tolist()), len(logs), kept, drawn)
 
     @staticmethod
     def from_record(record: Mapping[str, Any]) -> "Residuals":
         """Return the residuals whose fields a JSON mapping holds."""
-        logs, errors, factors = (
-            tuple(record.get(name, ())) for name in ("log_predicted", "log_error", "factors")
+        logs, errors, factors, typical = (
+            tuple(record.get(name, ())) for name in ("log_predicted", "log_error", "factors", "typical")
         )
-        return Residuals(logs, errors, int(record["samples"]), factors)
+        return Residuals(logs, errors, int(record["samples"]), factors, typical)
 
     @property
     def enough(self) -> bool:
@@ -69,7 +76,7 @@ class Residuals:
 
     def spread(self, log_times: Floats) -> Floats:
         """Return the local mean absolute error at each size, mixed with the overall one, over the factors."""
-        places, errors = np.asarray(self.log_predicted), self._errors
+        places, errors = np.asarray(self.log_predicted)[self.ordinary], self._errors[self.ordinary]
         count = max(5, round(_NEIGHBOURHOOD * len(places)))
         gaps = np.abs(np.asarray(log_times)[:, None] - places[None, :])
         nearest = np.argsort(gaps, axis=1)[:, :count]
@@ -96,7 +103,14 @@ class Residuals:
         """Return the residuals of all necks but one."""
         columns = (self.log_predicted, self.log_error, self.factors)
         logs, errors, factors = ((*column[:index], *column[index + 1 :]) for column in columns)
-        return Residuals(logs, errors, self.samples - 1, factors)
+        typical = (*self.typical[:index], *self.typical[index + 1 :])
+        return Residuals(logs, errors, self.samples - 1, factors, typical)
+
+    @property
+    def ordinary(self) -> NDArray[np.bool_]:
+        """Return which necks (n,) are like those to come: the typical ones where they are enough, or all."""
+        enough = sum(self.typical) >= MINIMUM_SAMPLES
+        return np.array(self.typical if enough else [True] * len(self.log_error))
 
     @property
     def own_factors(self) -> Floats:

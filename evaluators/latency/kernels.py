@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-LOWERING_VERSION = 3
+LOWERING_VERSION = 4
 """Raised when the kernel lists change, since a predictor's coefficients hold for one lowering only."""
 
 FLOAT_BYTES = 4

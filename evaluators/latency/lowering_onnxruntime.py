@@ -287,7 +287,7 @@ class _Layout:
         """Return MACs, weights and bytes read again; blocks that are partly empty count in full.
 
         A blocked convolution makes at most four blocks of channels in one pass over its input, and a pass
-        takes as long as one block more.
+        takes as long as one block more. It leaves out the taps that fall on the padding.
         """
         kind = conv_kind(op, shape.channels)
         width = self._padded(op.width) if blocked else op.width
@@ -300,4 +300,25 @@ class _Layout:
             passes = -(-width // (_BLOCKS_A_PASS * self.block))
         computed = weights + passes * self.block * channels * op.kernel**2
         again = max(0, passes - 1) * self._bytes(shape, blocked=True)
-        return self.batch * computed * output.pixels, weights, again
+        taps = taps_on_input(op, shape, output) if blocked else op.kernel**2 * output.pixels
+        return self.batch * computed * taps // op.kernel**2, weights, again
+
+
+def taps_on_input(op: Conv, shape: Shape, output: Shape) -> int:
+    """Return how many taps of a convolution's windows over an image fall on it rather than on its padding.
+
+    Of a convolution whose dilation is larger than the image, only those in the middle do.
+    """
+    return _taps_along(op, shape.height, output.height) * _taps_along(op, shape.width, output.width)
+
+
+def _taps_along(op: Conv, extent: int, windows: int) -> int:
+    """Return the same along one axis of `extent` pixels; what repeats the border pads the image itself."""
+    if op.padding == "replicate":
+        return op.kernel * windows
+    reach = op.dilation * (op.kernel - 1)
+    same = max(0, (windows - 1) * op.stride + reach + 1 - extent) // 2
+    first = same if op.padding == "same" else op.margin
+    offsets = (tap * op.dilation - first for tap in range(op.kernel))
+    ends = ((-(offset // op.stride), (extent - 1 - offset) // op.stride) for offset in offsets)
+    return sum(max(0, min(last, windows - 1) - max(begin, 0) + 1) for begin, last in ends)

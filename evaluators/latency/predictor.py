@@ -13,7 +13,6 @@ from evaluators.latency.errors import InvalidSample, NewerPredictor, PredictorMi
 from evaluators.latency.features import PER_CLASS, Lowered, Totals, matrix, overall, totals, vocabulary
 from evaluators.latency.fingerprint import Fingerprint
 from evaluators.latency.fit import RIDGES, fit_relative, held_out
-from evaluators.latency.intervals import MINIMUM_SAMPLES as INTERVALS_FROM
 from evaluators.latency.intervals import Residuals
 from evaluators.latency.kernels import LOWERING_VERSION, Kernel
 from evaluators.latency.leverage import Leverage
@@ -30,6 +29,8 @@ SCHEMA_VERSION = 2
 MINIMUM_SAMPLES = 10
 CLASSES_FROM = 15
 """Samples from which each class of kernels has its own coefficients."""
+_SHRINK = 10.0
+"""Samples' worth of the rates that a fit is shrunk towards."""
 WIDENING = 1.5
 """Factor on the interval's log half-width for each kernel class that was never measured."""
 
@@ -257,8 +258,7 @@ def fit_totals(
 ) -> Predictor:
     """Return the predictor fitted to kernel totals; see `Predictor.fit`.
 
-    `typical` marks necks that were drawn at random rather than chosen. Where there are enough of them,
-    intervals are made of their errors alone: necks chosen for being extreme are harder than those to come.
+    `typical` marks necks that were drawn at random rather than chosen; see `Residuals.ordinary`.
     """
     times = _checked(times_ms, len(every))
     enough = len(times) >= CLASSES_FROM or prior is not None
@@ -280,12 +280,7 @@ def fit_totals(
         base, fallback = float(fitted[0]), _rates(general[1:])
         leverage = Leverage.of(features, times, ridge)
         factors = leverage.left_out_factors(features, times)
-    drawn = np.array(
-        typical if typical is not None and sum(typical) >= INTERVALS_FROM else [True] * len(times)
-    )
-    residuals = Residuals.of(
-        np.maximum(predicted, 1e-6)[drawn], times[drawn], len(times), np.asarray(factors)[drawn]
-    )
+    residuals = Residuals.of(np.maximum(predicted, 1e-6), times, factors, typical)
     return Predictor(fingerprint, lowering, base, rates, fallback, residuals, metric, unit, leverage=leverage)
 
 
@@ -321,10 +316,10 @@ def _start(general: Floats, classes: Sequence[str], runtime: str, prior: Predict
 def _ridge(features: Floats, times: Floats, start: Floats, *, similar: bool) -> float:
     """Return the strength of the shrinkage: less with more samples; from a similar device, what helps.
 
-    The rule was chosen on two runtimes: with 20 samples weaker shrinkage doubles the error, with 50 stronger
-    shrinkage adds a fifth to it.
+    The rule was chosen on two runtimes, over splits of 250 and more necks: with 50 samples anything from half
+    to twice of it serves about as well.
     """
-    usual = min(1.0, 200 / len(times) ** 2)
+    usual = min(1.0, _SHRINK / len(times))
     if not similar:
         return usual
     return min({usual, *RIDGES}, key=lambda ridge: _log_error(features, times, start, ridge))

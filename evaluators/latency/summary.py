@@ -61,11 +61,12 @@ class Summary:
 def summarise(done: Calibration) -> Summary:
     """Return how good a calibration is."""
     residuals, start = done.predictor.residuals, done.predictor.started_from
-    predicted = np.exp(residuals.log_predicted)
-    log_error = np.array(residuals.log_error)
+    ordinary = residuals.ordinary
+    predicted = np.exp(residuals.log_predicted)[ordinary]
+    log_error = np.array(residuals.log_error)[ordinary]
     measured = predicted * np.exp(log_error)
     errors = np.abs(predicted / measured - 1)
-    inside = covered(residuals) if residuals.enough else None
+    inside = covered(residuals)[ordinary] if residuals.enough else None
     deciles = [] if inside is None else np.array_split(inside[np.argsort(measured)], 10)
     return Summary(
         samples=done.predictor.samples,

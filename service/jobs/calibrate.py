@@ -113,7 +113,9 @@ def _device_of(start: Fingerprint | None) -> str | None:
 
 
 def _median_error(found: Calibration) -> float:
-    """Return the median of the held-out relative errors."""
+    """Return the median of the held-out relative errors of ordinary necks."""
     from statistics import median
 
-    return float(median(abs(error) for error in found.predictor.residuals.log_error))
+    residuals = found.predictor.residuals
+    held_out = zip(residuals.log_error, residuals.ordinary, strict=True)
+    return float(median(abs(error) for error, ordinary in held_out if ordinary))

@@ -40,11 +40,12 @@ class Errors:
 
 def errors(predictor: Predictor) -> Errors:
     """Return the predictor's errors on necks that it was not fitted to (cross-validation)."""
-    log_error = np.asarray(predictor.residuals.log_error)
+    ordinary = predictor.residuals.ordinary
+    log_error = np.asarray(predictor.residuals.log_error)[ordinary]
     relative = np.abs(np.expm1(-log_error))
     inside = None
     if predictor.residuals.enough:
-        inside = np.abs(log_error) <= predictor.residuals.own_half_widths(COVERAGE)
+        inside = np.abs(log_error) <= predictor.residuals.own_half_widths(COVERAGE)[ordinary]
     return Errors(
         necks=len(log_error),
         median=float(np.median(relative)),
@@ -56,8 +57,9 @@ def errors(predictor: Predictor) -> Errors:
 
 def scatter(predictor: Predictor) -> dict[str, Any]:
     """Return predicted and measured times in ms with the 90 % intervals of the predictions, JSON-ready."""
-    log_predicted = np.asarray(predictor.residuals.log_predicted)
-    measured = np.exp(log_predicted + np.asarray(predictor.residuals.log_error))
+    ordinary = predictor.residuals.ordinary
+    log_predicted = np.asarray(predictor.residuals.log_predicted)[ordinary]
+    measured = np.exp(log_predicted + np.asarray(predictor.residuals.log_error)[ordinary])
     found: dict[str, Any] = {
         "predicted": np.exp(log_predicted).tolist(),
         "measured": measured.tolist(),
@@ -65,7 +67,7 @@ def scatter(predictor: Predictor) -> dict[str, Any]:
         "high": None,
     }
     if predictor.residuals.enough:
-        widths = predictor.residuals.own_half_widths(COVERAGE)
+        widths = predictor.residuals.own_half_widths(COVERAGE)[ordinary]
         found |= {
             "low": np.exp(log_predicted - widths).tolist(),
             "high": np.exp(log_predicted + widths).tolist(),

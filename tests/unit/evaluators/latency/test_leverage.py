@@ -56,10 +56,24 @@ def test_necks_measured_for_being_extreme_do_not_widen_ordinary_intervals(
     predicted = np.exp(rng.uniform(0, 2, 20))
     noise = 0.05 * rng.standard_normal(20)
     plain = Residuals.of(predicted, predicted * np.exp(noise))
-    found = Residuals.of(predicted, predicted * np.exp(noise * factors), 20, factors)
+    found = Residuals.of(predicted, predicted * np.exp(noise * factors), factors)
     at = np.linspace(0, 2, 5)
     np.testing.assert_allclose(found.half_widths(at, 0.9), plain.half_widths(at, 0.9), rtol=1e-9)
     assert np.all(found.half_widths(at, 0.9, 3.0) == 3 * found.half_widths(at, 0.9))
+
+
+def test_chosen_necks_say_nothing_of_the_spread_at_their_size_where_enough_were_drawn() -> None:
+    predicted = np.exp(np.linspace(0, 2, 40))
+    errors = np.where(np.arange(40) < 20, 0.02, 0.2)
+    drawn = [*[True] * 20, *[False] * 20]
+    at = np.array([0.0, 2.0])
+    found = Residuals.of(predicted, predicted * np.exp(errors), typical=drawn)
+    assert found.ordinary.tolist() == drawn
+    np.testing.assert_allclose(found.spread(at), 0.02)
+    assert found.half_widths(at, 0.9).min() > 0.15, "their errors count in the quantile"
+    few = Residuals.of(predicted, predicted * np.exp(errors), typical=[*drawn[1:], False])
+    assert few.ordinary.all() and few.spread(at)[1] > 0.1
+    assert not found.without(39).ordinary[20:].any() and found.without(0).ordinary.all()
 
 
 def test_a_fit_that_leaves_a_neck_out_is_what_the_factors_stand_for() -> None:
