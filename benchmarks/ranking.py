@@ -2,8 +2,9 @@
 
 Architectures are drawn uniformly and deduplicated by key. The truth of each is the mean AP of two trainings
 alone, see `ranking_study`. Two draws are measured: one holds what searches are given, three supernets of the
-default rule, to its targets; on another every rule was compared at equal time. Every measured row is kept as
-soon as it is there, in `benchmarks/results/ranking/*.jsonl` and `ranking_rules/*.jsonl`: run again to go on.
+default rule, to its targets; on another every rule was compared at equal time, and the adaptation chosen.
+Every measured row is kept as soon as it is there, in `benchmarks/results/ranking/*.jsonl` and
+`ranking_rules/*.jsonl`: run again to go on.
 """
 
 import argparse
@@ -19,28 +20,39 @@ from benchmarks.form import Figure, Target
 from benchmarks.ranking_study import OPTIONS, RULES, Bench, Study, Training
 from benchmarks.ranking_table import TRUTH_SEEDS
 from benchmarks.rows import Rows
+from evaluators.accuracy import Adaptation
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = (0, 1, 2)
-STEPS, AGAIN = 8000, 6000
+STEPS, AGAIN, LONG = 8000, 6000, 16000
 COMPARED_STEPS = 2400
 """Of `single_path` in the comparison of the rules; the others make as many as take the same time."""
 
 CLAIM = Study(
     work=Path("artifacts/ranking-800"),
     rows=RESULTS / "ranking",
+    trainings={"single_path": Training("single_path", LONG, len(SEEDS), OPTIONS["single_path"])},
+    architectures=60,
+    seed=5101,
+    validation=800,
+)
+"""What searches are to use: the default rule, in one long schedule. `EARLIER` had been measured on the first
+38 architectures when that was decided; the others, `UNSEEN`, were trained for the first time after it."""
+
+EARLIER = replace(
+    CLAIM,
     trainings={
         "single_path_once": Training("single_path", STEPS, len(SEEDS), OPTIONS["single_path"]),
-        "single_path": Training(
+        "single_path_again": Training(
             "single_path", AGAIN, len(SEEDS), OPTIONS["single_path"], begins="single_path_once"
         ),
     },
     architectures=38,
-    seed=5101,
-    validation=800,
+    adaptation=Adaptation(batches=1),
 )
-"""What searches are to use: the default rule, and again from there. Nothing was chosen by its architectures
-or its 600 later validation images."""
+"""Half of the steps, and a second schedule behind them; adapted by half of the images."""
+
+UNSEEN = replace(CLAIM, first=EARLIER.architectures)
 
 COMPARISON = Study(
     work=Path("artifacts/ranking-pretrained"),
@@ -52,7 +64,7 @@ COMPARISON = Study(
     },
     architectures=30,
     seed=2027,
-    adaptation_rate=2e-3,
+    adaptation=Adaptation(learning_rate=2e-3, batches=1),
 )
 """Rarely trained weights trained more often or not, then every rule at equal time: chosen by it."""
 
@@ -67,29 +79,32 @@ TARGETS = {
 FINALISTS = "finalists"
 PARTS = [
     *(f"truth-{seed}" for seed in TRUTH_SEEDS),
-    *(f"{name}-{seed}" for name in CLAIM.trainings for seed in SEEDS),
+    *(f"{name}-{seed}" for study in (CLAIM, EARLIER) for name in study.trainings for seed in SEEDS),
     *(f"{FINALISTS}-{seed}" for seed in SEEDS),
     *(f"compared-truth-{seed}" for seed in TRUTH_SEEDS),
     *(f"{name}-{seed}" for name, t in COMPARISON.trainings.items() for seed in range(t.seeds)),
 ]
 
 
-def run_part(part: str, claim: Study = CLAIM, comparison: Study = COMPARISON) -> None:
+def run_part(part: str) -> None:
     """Measure one part: the truth of a seed, or the scores of one supernet."""
     name, _, seed = part.rpartition("-")
     if name == "truth":
-        Bench(claim).measure_truth(int(seed))
+        Bench(CLAIM).measure_truth(int(seed))
     elif name == "compared-truth":
-        Bench(comparison).measure_truth(int(seed))
+        Bench(COMPARISON).measure_truth(int(seed))
     elif name == FINALISTS:
-        Bench(claim).measure_finalists("single_path", int(seed))
+        Bench(CLAIM).measure_finalists("single_path", int(seed))
     else:
-        Bench(claim if name in claim.trainings else comparison).measure_scores(name, int(seed))
+        (study,) = (s for s in (CLAIM, EARLIER, COMPARISON) if name in s.trainings)
+        Bench(study).measure_scores(name, int(seed))
 
 
-def figures(claim: Study = CLAIM, comparison: Study = COMPARISON) -> list[Figure]:
+def figures() -> list[Figure]:
     """Return all figures that the measured rows allow."""
-    return [*Bench(claim).figures(), *Bench(comparison).figures("rules_")]
+    unseen = [replace(figure, name=f"unseen_{figure.name}") for figure in Bench(UNSEEN).figures()]
+    earlier, compared = Bench(EARLIER).figures("earlier_"), Bench(COMPARISON).figures("rules_")
+    return [*Bench(CLAIM).figures(), *unseen, *earlier, *compared]
 
 
 def measure(*, quick: bool) -> list[Figure]:
@@ -109,7 +124,7 @@ def measure(*, quick: bool) -> list[Figure]:
 
 def measured(*, quick: bool) -> list[Figure]:
     """Return the figures of what is measured so far, and how many trainings are missing."""
-    missing = [name for study in (CLAIM, COMPARISON) for name in _missing(study)]
+    missing = [name for study in (CLAIM, EARLIER, COMPARISON) for name in _missing(study)]
     detail = "to be measured by running again: " + (", ".join(missing) or "none")
     return [*figures(), Figure("supernets_missing", len(missing), "", detail=detail)]
 

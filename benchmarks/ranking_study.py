@@ -17,9 +17,9 @@ import numpy as np
 
 from benchmarks.form import Figure
 from benchmarks.pretraining import Pretraining, pretrain
-from benchmarks.ranking_table import ADAPTATION, figures
+from benchmarks.ranking_table import ADAPTED_STEPS, figures
 from benchmarks.rows import Rows
-from evaluators.accuracy import ADAPTATION_RATE, AccuracyEvaluator
+from evaluators.accuracy import ADAPTATION, AccuracyEvaluator, Adaptation
 from search_space.architecture import Architecture
 from search_space.space import Space
 from supernet.backbone import BackboneSpec
@@ -71,7 +71,8 @@ class Study:
         validation: images that truth and scores are measured on.
         truth_steps: of a training alone.
         share: of the supernets' steps.
-        adaptation_rate: peak of the learning rate in a short adaptation.
+        adaptation: how a short one learns.
+        first: of the architectures that figures are about.
     """
 
     work: Path
@@ -83,7 +84,8 @@ class Study:
     validation: int = 200
     truth_steps: int = 900
     share: float = 1.0
-    adaptation_rate: float = ADAPTATION_RATE
+    adaptation: Adaptation = ADAPTATION
+    first: int = 0
 
 
 class Bench:
@@ -218,17 +220,17 @@ class Bench:
 
         def scores(scorer: AccuracyEvaluator, architecture: Architecture) -> dict[str, Any]:
             loss = scorer.outcome(architecture, precision=False).loss
-            return {"inherited": {"loss": loss}} | self._adapted(scorer, architecture, ADAPTATION[0])
+            return {"inherited": {"loss": loss}} | self._adapted(scorer, architecture, ADAPTED_STEPS[0])
 
         self._measure(name, seed, "inherited", scores)
 
     def measure_finalists(self, name: str, seed: int) -> None:
         """Score every architecture after a longer adaptation, as finalists are."""
-        steps = ADAPTATION[1]
+        steps = ADAPTED_STEPS[1]
         self._measure(name, seed, f"adapted{steps}", lambda scorer, a: self._adapted(scorer, a, steps))
 
     def _adapted(self, scorer: AccuracyEvaluator, architecture: Architecture, steps: int) -> dict[str, Any]:
-        model = scorer.adapted(architecture, steps, learning_rate=self.study.adaptation_rate)
+        model = scorer.adapted(architecture, steps, self.study.adaptation)
         after = scorer.outcome_alone(model)
         return {f"adapted{steps}": {"ap": after.precision.ap, "loss": after.loss}}
 
@@ -253,7 +255,7 @@ class Bench:
 
     def figures(self, prefix: str = "") -> list[Figure]:
         """Return all figures that the measured rows allow; `prefix` marks those without a supernet."""
-        own = {architecture.key for architecture in self.architectures}
+        own = {architecture.key for architecture in self.architectures[self.study.first :]}
         truth = [row for row in self.truth.rows if row["key"] in own]
         return figures(truth, self.scores, self.trainings, tuple(self.study.trainings), prefix)
 

@@ -21,7 +21,7 @@ from evaluators.rank_statistics import (
 )
 
 TRUTH_SEEDS = (0, 1)
-ADAPTATION = (50, 100)
+ADAPTED_STEPS = (50, 100)
 """Steps for a shortlist, and for its finalists."""
 KINDS = {"loss": "negative validation loss", "ap": "validation AP"}
 """Scores; architectures are ordered by the first as inherited, by the second once adapted."""
@@ -45,7 +45,7 @@ def figures(
     found = [replace(figure, name=prefix + figure.name) for figure in table.baselines()]
     for name in names:
         found += _training(name, [row for row in trainings.rows if row["training"] == name])
-        for source in ("inherited", *(f"adapted{steps}" for steps in ADAPTATION)):
+        for source in ("inherited", *(f"adapted{steps}" for steps in ADAPTED_STEPS)):
             columns = {kind: table.columns(scores, name, source, kind) for kind in KINDS}
             found += table.judged(f"{name}_{source}", columns) if columns["loss"] else []
     return found

@@ -5,6 +5,7 @@ features of training images before anything is scored.
 """
 
 import dataclasses
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -19,12 +20,32 @@ from supernet.data.coco import CocoDetection
 from supernet.data.loader import Letterbox, Loader
 from supernet.detector import Detector, DetectorStatistics, load_detector
 from supernet.training.alone import Alone, AloneSpec, inherited, train_alone
-from supernet.training.features import CachedFeatures, FeatureSource, LiveFeatures, feature_bytes
+from supernet.training.features import (
+    CachedFeatures,
+    FeatureSource,
+    JoinedFeatures,
+    LiveFeatures,
+    feature_bytes,
+)
 
-ADAPTATION_RATE = 4e-3
-"""Peak, that of training alone: after 50 steps AP is higher than by half or double of it."""
 ADAPTATION_COPIES = 2
 FEATURE_BYTES = 1 << 29
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """How neck and head learn in a short adaptation.
+
+    Attributes:
+        learning_rate: peak; by default that of training alone.
+        batches: of the supernet's training, joined in each step.
+    """
+
+    learning_rate: float = 4e-3
+    batches: int = 2
+
+
+ADAPTATION = Adaptation()
 
 
 class AccuracyEvaluator:
@@ -68,13 +89,12 @@ class AccuracyEvaluator:
             precision=precision,
         )
 
-    def adapted(
-        self, architecture: Architecture, steps: int, *, learning_rate: float = ADAPTATION_RATE
-    ) -> Alone:
+    def adapted(self, architecture: Architecture, steps: int, adaptation: Adaptation = ADAPTATION) -> Alone:
         """Return neck and head after `steps` steps from the inherited weights."""
         model = inherited(self.detector, architecture, self.statistics(architecture))
-        spec = AloneSpec(steps, learning_rate=learning_rate)
-        train_alone(model, self.detector.task, self.training_features, spec, self.detector.spec)
+        spec = AloneSpec(steps, learning_rate=adaptation.learning_rate)
+        source = JoinedFeatures(self.training_features, adaptation.batches)
+        train_alone(model, self.detector.task, source, spec, self.detector.spec)
         return model
 
     def outcome_alone(self, model: Alone) -> Outcome:

@@ -73,6 +73,23 @@ class CachedFeatures:
         return FeatureBatch(channels_last, [self._targets[c][i] for c, i in picks])
 
 
+class JoinedFeatures:
+    """Several steps' features of another source in each step."""
+
+    def __init__(self, source: FeatureSource, batches: int) -> None:
+        """Join `batches` steps of `source`."""
+        self.loader = source.loader
+        self._source, self._batches = source, batches
+
+    def batch(self, step: int) -> FeatureBatch:
+        """Return the features of these steps' images, one behind the other."""
+        if self._batches == 1:
+            return self._source.batch(step)
+        parts = [self._source.batch(step * self._batches + part) for part in range(self._batches)]
+        maps = {level: torch.cat([part.maps[level] for part in parts]) for level in parts[0].maps}
+        return FeatureBatch(maps, [targets for part in parts for targets in part.targets])
+
+
 def feature_bytes(backbone: Backbone, size: tuple[int, int], images: int) -> int:
     """Return the bytes that half-precision features of that many images take."""
     pixels = {level: -(-size[0] // 2**level) * -(-size[1] // 2**level) for level in backbone.channels}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from evaluators.accuracy import AccuracyEvaluator
+from evaluators.accuracy import ADAPTATION, AccuracyEvaluator, Adaptation
 from evaluators.score import Score
 from search_space.architecture import Architecture
 from supernet.data.digits import make_digits
@@ -87,6 +87,17 @@ def test_adaptation_improves_the_fit_and_leaves_the_supernet_alone(
     assert adapted == by_metric(evaluator.adapt(largest, 25))
     after = evaluator.detector.state_dict()
     assert not [name for name in before if not torch.equal(before[name], after[name])]
+
+
+def test_an_adaptation_joins_batches_and_takes_its_rate(
+    evaluator: AccuracyEvaluator, largest: Architecture
+) -> None:
+    losses = {
+        adaptation: evaluator.outcome_alone(evaluator.adapted(largest, 4, adaptation)).loss
+        for adaptation in (ADAPTATION, Adaptation(batches=1), Adaptation(learning_rate=1e-3))
+    }
+    assert len(set(losses.values())) == 3 and ADAPTATION.batches > 1
+    assert evaluator.outcome_alone(evaluator.adapted(largest, 4)).loss == losses[ADAPTATION]
 
 
 def test_fewer_images_can_be_scored(folders: tuple[Path, Path], largest: Architecture) -> None:

@@ -22,7 +22,7 @@ from supernet.errors import DatasetError, TrainingDiverged, UnknownRule, WeightM
 from supernet.tasks.detection import DetectionSpec
 from supernet.training.checkpoint import NAME, load_checkpoint, write_whole
 from supernet.training.errors import CheckpointMismatch, InvalidTraining
-from supernet.training.features import CachedFeatures
+from supernet.training.features import CachedFeatures, JoinedFeatures
 from supernet.training.rule import names
 from supernet.training.run import TrainingEvent, build_trainer, train
 from supernet.training.spec import TrainingSpec
@@ -266,6 +266,18 @@ def test_cached_features_are_those_of_the_backbone(small: TrainingSpec, pretrain
         torch.testing.assert_close(maps, expected[level], rtol=2e-3, atol=2e-3)
     wanted = [loader.source.targets[i].boxes for i in loader.indices(3)]
     assert all(torch.equal(t.boxes, boxes) for t, boxes in zip(batch.targets, wanted, strict=True))
+
+
+def test_joined_features_are_those_of_several_steps(small: TrainingSpec, pretrained: BackboneSpec) -> None:
+    source = build_trainer(replace(small, backbone=pretrained, feature_copies=1)).source
+    joined, parts = JoinedFeatures(source, 2).batch(3), [source.batch(6), source.batch(7)]
+    for level, maps in joined.maps.items():
+        assert torch.equal(maps, torch.cat([part.maps[level] for part in parts]))
+        assert maps.is_contiguous(memory_format=torch.channels_last)
+    boxes = [targets.boxes for part in parts for targets in part.targets]
+    assert len(boxes) == 2 * small.batch_size == len(joined.targets)
+    assert all(torch.equal(t.boxes, own) for t, own in zip(joined.targets, boxes, strict=True))
+    assert torch.equal(JoinedFeatures(source, 1).batch(6).maps[3], parts[0].maps[3])
 
 
 def refusals() -> Iterator[tuple[str, dict[str, object], type[Exception], str]]:

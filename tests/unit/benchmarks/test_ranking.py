@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.ranking import CLAIM
+from benchmarks.ranking import CLAIM, COMPARISON, EARLIER, PARTS, UNSEEN
+from benchmarks.ranking_study import Bench
 from benchmarks.ranking_table import figures
 from benchmarks.rows import Rows
 from evaluators.rank_statistics import concordance, interval, regret, rho, standardised, tau, top_half
@@ -87,3 +88,14 @@ def test_rows_survive_and_partial_figures_come_from_them(
     assert made["single_path_adapted50_reach"].value == pytest.approx(max(1 / 0.85, 1 / (0.9 * ceiling)))
     assert not figures([], scores, trainings, tuple(CLAIM.trainings), "other_")
     assert json.loads((tmp_path / "truth.jsonl").read_text().splitlines()[0])["key"] == "0"
+
+
+def test_the_unseen_architectures_lie_beyond_those_of_the_earlier_draw() -> None:
+    keys, earlier = ([a.key for a in Bench(study).architectures] for study in (CLAIM, EARLIER))
+    assert keys[: UNSEEN.first] == earlier and len(set(keys)) == CLAIM.architectures
+    assert CLAIM.adaptation != EARLIER.adaptation and not CLAIM.trainings.keys() & EARLIER.trainings.keys()
+
+
+def test_every_training_is_a_part_of_one_study() -> None:
+    names = [name for study in (CLAIM, EARLIER, COMPARISON) for name in study.trainings]
+    assert len(names) == len(set(names)) and all(f"{name}-0" in PARTS for name in names)
