@@ -5,9 +5,10 @@ seeds a session measures 100 held-out necks and 50 necks as a calibration choose
 D-optimality and 30 at random; 10 and 10 of them stand for the smaller budget. Isolated kernels are measured
 in a session of their own. Then searches with a bound are run, and their fronts measured again.
 
-It takes about 35 minutes in parts (`--part NAME` measures one and keeps it); one that was interrupted goes on
-with the parts that it has not measured yet. On a machine that does other work it should run at raised
-priority (`nice -n -20`): waiting for the core is taken off times, but not what others take of the caches.
+It takes 20 to 35 minutes in parts (`--part NAME` measures one and keeps it); one that was interrupted goes on
+with the parts that it has not measured yet. The last whole one's sessions stay in `artifacts/latency/last`.
+On a machine that does other work it should run at raised priority (`nice -n -20`): waiting for the core is
+taken off times, but not what others take of the caches.
 """
 
 import argparse
@@ -316,8 +317,10 @@ def measure_all(*, quick: bool) -> list[Figure]:
         parts = [name for name in MEASURES if name != RUNTIMES[1]]
         return [figure for name in parts for figure in MEASURES[name](quick=True)]
     figures = [figure for name in MEASURES for figure in part(name)]
+    last = PARTS / "last"
+    last.mkdir(exist_ok=True)
     for path in (*PARTS.glob("*.json"), *PARTS.glob("*.pickle")):
-        path.unlink()
+        path.replace(last / path.name)
     return figures
 
 
