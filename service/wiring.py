@@ -7,6 +7,7 @@ import sys
 from typing import TextIO
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 from service.database import Database
 from service.files import Files
@@ -22,14 +23,17 @@ def open_store(settings: Settings) -> Store:
 
 
 def configure_logging(level: str, stream: TextIO = sys.stderr) -> None:
-    """Write logs as one JSON object a line, with the time in UTC."""
+    """Write logs as one JSON object a line, with the time in UTC.
+
+    Tracebacks come without the values of local variables: those hold callers' keys.
+    """
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
