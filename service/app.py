@@ -23,10 +23,13 @@ from service.fronts import Fronts
 from service.routes import operations
 from service.shield import Shield
 from service.store import Store
+from service.turns import Turns
 
 PREFIX = "/api/v1"
 WARMED = ("search.strategy", "search.strategies.surrogate", "search_space.reference", "supernet.training.run")
 UPLOAD_LIMIT_BYTES = 8 * 2**30
+WAITING_THREADS = 4
+"""For what takes no turn: pages, and looks at the database of requests that wait for something to happen."""
 DESCRIPTION = "Finds the best feature-pyramid neck for your detector, your data and your device."
 
 
@@ -48,6 +51,7 @@ def create_app(store: Store) -> FastAPI:
     app.state.known = Known()
     app.state.rates = Rates(store.settings.requests_per_minute)
     app.state.closing = asyncio.Event()
+    app.state.turns = None  # until there is a loop to wait in
     _add_routes(app)
     problems.install(app)
     openapi.install(app)
@@ -59,7 +63,8 @@ def create_app(store: Store) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     store: Store = app.state.store
-    current_default_thread_limiter().total_tokens = store.settings.api_threads
+    app.state.turns = Turns(store.settings.api_threads)
+    current_default_thread_limiter().total_tokens = store.settings.api_threads + WAITING_THREADS
     yield
     app.state.closing.set()
 
@@ -86,8 +91,9 @@ def _describe(request: Request) -> JSONResponse:
 
 def _add_routes(app: FastAPI) -> None:
     api = APIRouter(prefix=PREFIX)
-    for entry in pkgutil.iter_modules(routes.__path__):
-        api.include_router(import_module(f"service.routes.{entry.name}").router)
+    names = [entry.name for entry in pkgutil.iter_modules(routes.__path__)]
+    for name in sorted(names, key=lambda name: name != "searches"):  # routes are tried in this order
+        api.include_router(import_module(f"service.routes.{name}").router)
     api.include_router(operations.public)
     api.add_api_route("/openapi.json", _describe, include_in_schema=False)
     app.include_router(api)

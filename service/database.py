@@ -120,6 +120,11 @@ def read_clock(connection: Connection) -> float:
     return known
 
 
+def keep_clock(connection: Connection, now: float) -> None:
+    """Let ``read_clock`` return what a statement of this transaction read from ``clock`` along the way."""
+    connection.info[NOW] = now
+
+
 def clock(connection: Connection) -> ColumnElement[float]:
     """Return the database's clock as an expression, seconds since 1970 when the statement begins."""
     return literal_column(_clock(connection), Double)
@@ -200,7 +205,8 @@ def _postgres_engine(url: str, pool: int, *options: str) -> Engine:
         pool_size=pool,
         max_overflow=50,
         pool_timeout=30,
-        connect_args={"options": given} if given else {},
+        pool_use_lifo=True,  # the connection used last knows the statements and is in the caches
+        connect_args={"prepare_threshold": 0} | ({"options": given} if given else {}),
     )
     event.listen(engine, "begin", _forget_clock)
     event.listen(engine, "checkin", _rest)

@@ -79,6 +79,14 @@ def require_room(tx: Connection, owner: str, settings: Settings) -> None:
     Raises:
         TooMany: so it is.
     """
-    active = jobs.active_count(tx, owner)
+    check_room(jobs.active_count(tx, owner), settings)
+
+
+def check_room(active: int, settings: Settings) -> None:
+    """Refuse more work from an owner with that many unfinished jobs.
+
+    Raises:
+        TooMany: they are the most allowed.
+    """
     if active >= settings.max_active_jobs:
         raise TooMany(f"{active} of your jobs are unfinished, the most allowed: wait or cancel some", 60.0)

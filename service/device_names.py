@@ -20,6 +20,12 @@ def device_names(store: Store, owner: str, request: NewSearch) -> list[str]:
     Raises:
         Unacceptable: no such device, two of one name, or a metric on a device that is not among them.
     """
+    found = _found(store, owner, request) if request.devices else []
+    _check_metrics(request, found)
+    return found
+
+
+def _found(store: Store, owner: str, request: NewSearch) -> list[str]:
     found: list[str] = []
     with store.database.read() as tx:
         for index, wanted in enumerate(request.devices):
@@ -31,7 +37,6 @@ def device_names(store: Store, owner: str, request: NewSearch) -> list[str]:
             if found[-1] in found[:-1]:
                 detail = f"two devices are called {found[-1]!r}: register them under names of their own first"
                 raise Unacceptable(Pointed(f"/devices/{index}", detail))
-    _check_metrics(request, found)
     return found
 
 

@@ -1,13 +1,15 @@
-"""Idempotency: a POST with an ``Idempotency-Key`` is carried out once and replayed after; and strict JSON
-bodies.
+"""Idempotency: a POST with an ``Idempotency-Key`` is carried out once and replayed after; strict JSON bodies;
+and turns, a few requests at once.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import math
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -21,6 +23,7 @@ from service.errors import Conflict, Pointed, Unacceptable
 from service.identifiers import new_id
 from service.store import Store
 from service.stores import idempotency
+from service.turns import Turns
 
 KEPT_HEADERS = ("location", "content-type", "etag")
 MAX_DEPTH = 32
@@ -28,22 +31,33 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class StrictRoute(APIRoute):
-    """A route whose bodies are strict JSON and whose POSTs may carry an idempotency key."""
+    """A route whose bodies are strict JSON and whose POSTs may carry an idempotency key.
+
+    Requests take turns; coroutines, which wait for events or for an upload, take none.
+    """
 
     def get_route_handler(self) -> Handler:
         """Return the handler, wrapped."""
         handler = super().get_route_handler()
+        waits = asyncio.iscoroutinefunction(self.endpoint)
 
         async def handle(request: Request) -> Response:
             refusal = await _check_body(request)
             if refusal is not None:
                 return refusal
-            key = request.headers.get("idempotency-key")
-            if request.method != "POST" or key is None:
-                return await handler(request)
-            return await _once(request, key, handler)
+            async with nullcontext() if waits else _turn(request):
+                key = request.headers.get("idempotency-key")
+                if request.method != "POST" or key is None:
+                    return await handler(request)
+                return await _once(request, key, handler)
 
         return handle
+
+
+def _turn(request: Request) -> AbstractAsyncContextManager[None]:
+    """Return the context in which a request works: its turn, once the application runs."""
+    known: Turns | None = request.app.state.turns
+    return nullcontext() if known is None else known.take()
 
 
 async def _check_body(request: Request) -> Response | None:

@@ -17,7 +17,7 @@ from search.errors import SearchError
 from service import supernets as training
 from service.baselines import check_imports
 from service.database import read_clock
-from service.datasets import require_room
+from service.datasets import check_room
 from service.device_names import device_names
 from service.errors import Forbidden, NotFound, Pointed, Unacceptable
 from service.identifiers import new_id
@@ -91,10 +91,10 @@ def submit(
     store.require_disk()
     made = plan(store, owner, request)
     with store.database.write() as tx:
-        known = searches.get_with_job(tx, search_id)
-        if known is not None:
-            return known
-        require_room(tx, owner, store.settings)
+        active, known = jobs.standing(tx, owner, search_id)
+        if known:
+            return require_with_job(tx, owner, search_id)
+        check_room(active, store.settings)
         supernet_id = request.supernet_id or new_id()
         if request.supernet is not None:
             assert made.training is not None
@@ -183,12 +183,11 @@ def _inline(store: Store, request: NewSearch) -> dict[str, Any]:
 def _existing(store: Store, owner: str, request: NewSearch) -> Supernet:
     assert request.supernet_id is not None
     with store.database.read() as tx:
-        try:
-            supernet = training.require(tx, owner, request.supernet_id)
-        except NotFound as error:
-            raise Unacceptable(Pointed("/supernet_id", "no such supernet")) from error
-        job = jobs.get(tx, supernet.id)
-    if job is not None and job.state in ENDED and job.state not in GOOD:
+        found = supernets.get_with_job(tx, request.supernet_id, owner)
+    if found is None:
+        raise Unacceptable(Pointed("/supernet_id", "no such supernet"))
+    supernet, job = found
+    if job.state in ENDED and job.state not in GOOD:
         raise Unacceptable(Pointed("/supernet_id", f"this supernet is {job.state}: train another"))
     return supernet
 

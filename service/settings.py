@@ -61,7 +61,9 @@ class Settings(BaseSettings):
     retention_days: float = Field(
         90.0, gt=0, description="age at which gc removes ended work's events and files, days"
     )
-    api_threads: int = Field(6, ge=4, le=200, description="requests that the API works on at once")
+    api_threads: int = Field(
+        2, ge=1, le=200, description="requests that the API works on at once, each for a second at most"
+    )
     database_pool: int = Field(16, ge=1, description="connections that one process keeps open")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least level that is logged"

@@ -36,7 +36,14 @@ def files() -> tuple[str, ...]:
 
 def names() -> list[str]:
     """Return every name that `build` takes: the necks and their variants, sorted."""
-    return [name for file in files() for name in (file, *(f"{file}@{variant}" for variant in variants(file)))]
+    return list(_names())
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(
+        name for file in files() for name in (file, *(f"{file}@{variant}" for variant in variants(file)))
+    )
 
 
 def variants(name: str) -> Mapping[str, Mapping[str, object]]:

@@ -27,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 
-from service.database import read_clock
+from service.database import clock, keep_clock, read_clock
 from service.errors import Conflict, LeaseLost
 from service.records import Job, Lease
 from service.states import AFTER_LOSS, ENDED, GOOD, HELD, MOVES, State
@@ -40,6 +40,8 @@ STORE = insert(jobs).returning(jobs)
 ACTIVE = select(func.count()).where(
     jobs.c.owner == bindparam("of"), jobs.c.state.in_([state for state in State if state not in ENDED])
 )
+STANDING: dict[str, Select[Any]] = {}
+"""The statement of `standing` in each dialect, whose clocks differ."""
 
 
 @dataclass(frozen=True)
@@ -278,6 +280,19 @@ def remove(tx: Connection, job_id: str) -> None:
 def active_count(tx: Connection, owner: str) -> int:
     """Return how many unfinished jobs the owner has."""
     return int(tx.execute(ACTIVE, {"of": owner}).scalar_one())
+
+
+def standing(tx: Connection, owner: str, job_id: str) -> tuple[int, bool]:
+    """Return how many unfinished jobs the owner has, and whether this job is stored already; the clock is
+    read along, in one statement.
+    """
+    dialect = tx.dialect.name
+    if dialect not in STANDING:
+        known = exists().where(jobs.c.id == bindparam("wanted"))
+        STANDING[dialect] = select(ACTIVE.scalar_subquery(), known, clock(tx))
+    active, stored, now = tx.execute(STANDING[dialect], {"of": owner, "wanted": job_id}).one()
+    keep_clock(tx, now)
+    return int(active), bool(stored)
 
 
 def counts(tx: Connection) -> dict[tuple[str, str], int]:

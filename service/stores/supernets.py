@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from service.records import Supernet
-from service.stores.rows import Page, many, one, paged
-from service.tables import supernets
+from service.records import Job, Supernet
+from service.stores.rows import Page, columns, many, one, paged
+from service.tables import jobs, supernets
 
 BY_ID = select(supernets).where(supernets.c.id == bindparam("wanted"))
+BOTH = select(*columns(supernets, Supernet), *columns(jobs, Job)).join(jobs, jobs.c.id == supernets.c.id)
+BOTH_BY_ID = BOTH.where(supernets.c.id == bindparam("wanted"))
+WIDTH = len(fields(Supernet))
 
 
 def add(tx: Connection, supernet: Supernet) -> None:
@@ -22,6 +25,14 @@ def get(tx: Connection, supernet_id: str, owner: str | None = None) -> Supernet 
     """Return the supernet, None if there is none or it is another owner's."""
     found = one(tx, Supernet, BY_ID, {"wanted": supernet_id})
     return found if found is None or owner in (None, found.owner) else None
+
+
+def get_with_job(tx: Connection, supernet_id: str, owner: str) -> tuple[Supernet, Job] | None:
+    """Return the supernet and its job, None if there is none or it is another owner's."""
+    row = tx.execute(BOTH_BY_ID, {"wanted": supernet_id}).one_or_none()
+    if row is None or row.owner != owner:
+        return None
+    return Supernet(*row[:WIDTH]), Job(*row[WIDTH:])
 
 
 def page(tx: Connection, owner: str, page: Page) -> list[Supernet]:
