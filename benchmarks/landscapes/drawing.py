@@ -12,7 +12,11 @@ from matplotlib.axes import Axes
 
 from benchmarks.landscapes.races import ENTRANTS, Curve
 
-TITLES = {"table": "every neck of a part of the demo's space", "synthetic": "synthetic space"}
+TITLES = {
+    "table": "every neck of the demo's space",
+    "sixth": "a sixth of the demo's space",
+    "synthetic": "synthetic space",
+}
 
 
 def draw(curves: Sequence[Curve], path: Path) -> None:

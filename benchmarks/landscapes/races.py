@@ -1,4 +1,4 @@
-"""Every strategy on both problems, five seeds: the hypervolume after each evaluation.
+"""Every strategy on every problem, five seeds: the hypervolume after each evaluation.
 
 A curve is the hypervolume as a part of the true front's, for a wide and for a tight reference point.
 """
@@ -6,7 +6,7 @@ A curve is the hypervolume as a part of the true front's, for a wide and for a t
 import gzip
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -19,7 +19,7 @@ from benchmarks.landscapes.parts import Parts
 from benchmarks.landscapes.published import evolved
 from benchmarks.landscapes.stacked import Scorer, Stacked, Truth
 from benchmarks.landscapes.stacked import problem as stacked_problem
-from benchmarks.landscapes.table import Table
+from benchmarks.landscapes.table import SIXTH, Table
 from search.budget import Budget
 from search.evaluation import Evaluation
 from search.execution import Factory
@@ -31,8 +31,7 @@ from search.problem import Problem
 from search.strategy import load
 
 CURVES = Path(__file__).parents[1] / "data" / "search_curves.json.gz"
-SEEDS = (200, 201, 202, 203, 204)
-PROBLEMS = ("table", "synthetic")
+SEEDS = (300, 301, 302, 303, 304)
 Reference = tuple[float, float]
 
 
@@ -67,6 +66,12 @@ ENTRANTS = {
     "netadapt": Entrant("netadapt", 300),
     "reinforce": Entrant("reinforce", 500),
 }
+PROBLEMS: Mapping[str, Sequence[str]] = {
+    "table": tuple(ENTRANTS),
+    "sixth": ("random", "nsga2", "nsga2_designed", "surrogate"),
+    "synthetic": tuple(ENTRANTS),
+}
+"""The entrants on each problem."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +113,10 @@ class SyntheticCourse:
 
 
 class TableCourse:
-    """The table of scored necks."""
+    """A table of scored necks."""
 
-    def __init__(self) -> None:
-        self._table = Table.read()
+    def __init__(self, table: Table) -> None:
+        self._table = table
         self.factory: Factory = self._table
         self.front: Points = self._table.points
         self.wide, self.tight = self._table.references()
@@ -124,8 +129,10 @@ class TableCourse:
 @cache
 def course(name: str) -> Course:
     """Return a problem by name, made once a process."""
-    made: Course = TableCourse() if name == "table" else SyntheticCourse()
-    return made
+    if name == "synthetic":
+        return SyntheticCourse()
+    table = Table.read()
+    return TableCourse(table.narrowed(SIXTH) if name == "sixth" else table)
 
 
 def race(problem: str, entrant: str, seed: int) -> Curve:
@@ -168,9 +175,15 @@ def write(curves: Sequence[Curve], path: Path = CURVES) -> None:
     path.write_bytes(gzip.compress(json.dumps(content, separators=(",", ":")).encode(), mtime=0))
 
 
-def every(parts: Parts, problems: Sequence[str] = PROBLEMS, seeds: Sequence[int] = SEEDS) -> list[Curve]:
-    """Return the curves of every entrant on every problem, run on all free cores; parts are kept."""
-    runs = list(product(problems, ENTRANTS, seeds))
+def every(
+    parts: Parts, problems: Mapping[str, Sequence[str]] = PROBLEMS, seeds: Sequence[int] = SEEDS
+) -> list[Curve]:
+    """Return the curves of the entrants on every problem, run on all free cores; parts are kept."""
+    runs = [
+        (problem, entrant, seed)
+        for problem, entrants in problems.items()
+        for entrant, seed in product(entrants, seeds)
+    ]
     missing = [run for run in runs if not parts.has(_name(*run), model=_models(run[1]))]
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         waiting = {pool.submit(race, *run): run for run in missing}
@@ -186,7 +199,7 @@ def _models(entrant: str) -> bool:
 
 
 def _name(problem: str, entrant: str, seed: int) -> str:
-    state = f"{crc32(course(problem).front.tobytes()):08x}_" if problem == "table" else ""
+    state = "" if problem == "synthetic" else f"{crc32(course(problem).front.tobytes()):08x}_"
     return f"race_{problem}_{state}{entrant}_{seed}"
 
 

@@ -1,10 +1,11 @@
-"""Every neck of a part of the demo's space, scored once by the weights of the trained demo supernet.
+"""Every neck of the demo's space, scored once by the weights of the trained demo supernet.
 
 `python -m benchmarks.landscapes.tabulate` made the file and says how.
 """
 
 import gzip
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,8 @@ from search_space.space import Space
 
 DATA = Path(__file__).parents[1] / "data" / "demo_necks.json.gz"
 IMAGE = (128, 128)
+SIXTH: Mapping[str, Sequence[str | int]] = {"places": ["inside"], "widths": [16, 32]}
+"""A sixth of it: the activation stays inside the fused operation, and the widest necks are left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +34,7 @@ class Table:
     """The stored scores of every neck of a space.
 
     Attributes:
-        space: the narrowed grid.
+        space: the demo's, or a part of it.
         keys: of each canonical genotype.
         columns: AP, loss, MACs, parameters and predicted latency by name, as (N,) in the order of `keys`.
     """
@@ -49,6 +52,13 @@ class Table:
         rows = np.array(content["rows"], dtype=np.float64)
         assert len(rows) == len(keys) == len(set(keys.values())), f"{len(rows)} rows, {len(keys)} necks"
         return Table(space, keys, dict(zip(content["columns"], rows.T, strict=True)))
+
+    def narrowed(self, choices: Mapping[str, Sequence[str | int]]) -> "Table":
+        """Return the part of it that has only some of the choices, by option of the space."""
+        space = Space.load({**self.space.spec(), **choices})
+        keys = {genotype: space.architecture(genotype).key for genotype in everything(space)}
+        rows = [self.places[key] for key in keys.values()]
+        return Table(space, keys, {name: column[rows] for name, column in self.columns.items()})
 
     @cached_property
     def places(self) -> dict[str, int]:

@@ -14,7 +14,7 @@ from benchmarks.landscapes.races import Curve, write
 from benchmarks.landscapes.stacked import IMAGE, WIDTHS, Choice, Scorer, Stacked, Truth, stage_macs
 from benchmarks.landscapes.stacked import problem as stacked_problem
 from benchmarks.landscapes.table import IMAGE as TABLE_IMAGE
-from benchmarks.landscapes.table import Table
+from benchmarks.landscapes.table import SIXTH, Table
 from benchmarks.search import EIGHTH, first, held
 from search.history import members
 from search.pareto import front, trace
@@ -81,6 +81,16 @@ def test_the_stored_table_holds_every_neck_of_its_space() -> None:
     assert members([], problem) == []
     for ap, macs in (wide, tight):
         assert np.all(table.points < (-ap, macs), axis=1).any()
+
+
+def test_a_part_of_the_table_holds_the_rows_of_its_necks(rng: np.random.Generator) -> None:
+    table = Table.read()
+    part = table.narrowed(SIXTH)
+    assert len(part.points) == part.space.size() == 3192
+    for genotype in (part.space.sample(rng) for _ in range(20)):
+        graph = part.space.architecture(genotype)
+        row, whole = part.places[graph.key], table.places[graph.key]
+        assert all(part.columns[name][row] == column[whole] for name, column in table.columns.items())
 
 
 def test_curves_are_written_once_for_all_readers(tmp_path: Path) -> None:
