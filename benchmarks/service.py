@@ -213,7 +213,7 @@ def _ask(
 ) -> list[float]:
     """Return the times of every answer, ms, of clients that ask at once and think in between.
 
-    They begin together, connected; what this process does for itself meanwhile (contexts for TLS that nobody
+    They begin together, when each is connected and was answered once; what this process does for itself meanwhile (contexts for TLS that nobody
     uses, garbage collections) would count as the API's time.
     """
     times_ms: list[float] = []
@@ -227,7 +227,7 @@ def _ask(
         with httpx.Client(
             base_url=address, headers=headers, timeout=60, trust_env=False, verify=False
         ) as http:
-            http.get("/healthz")
+            call(http, rng).raise_for_status()
             ready.wait()
             for _ in range(load.requests):
                 time.sleep(rng.uniform(0, 2 * load.think_s))
