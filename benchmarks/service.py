@@ -213,8 +213,8 @@ def _ask(
 ) -> list[float]:
     """Return the times of every answer, ms, of clients that ask at once and think in between.
 
-    They begin together, when each is connected and was answered once; what this process does for itself meanwhile (contexts for TLS that nobody
-    uses, garbage collections) would count as the API's time.
+    They begin together, when each is connected and was answered once; what this process does for itself
+    meanwhile (contexts for TLS that nobody uses, garbage collections) would count as the API's time.
     """
     times_ms: list[float] = []
     lock, ready = threading.Lock(), threading.Barrier(load.clients)
