@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from search.evaluation import Evaluation, Genotype
 from search.history import genotypes, inside, known
@@ -29,6 +30,8 @@ CURIOUS = 20
 """Evaluations up to which a prediction's whole standard deviation counts in the expected gain. After n of
 them it is `CURIOUS / n` of it: with the budget the worth of what is merely unknown runs out.
 """
+ALGEBRA = ThreadpoolController()
+"""Of numpy and scipy: their matrices are small here, and more threads only take the workers' cores."""
 
 
 def ask(
@@ -40,6 +43,13 @@ def ask(
     design: int = INITIAL,
 ) -> list[Genotype]:
     """Return up to `n` genotypes: of the initial design of `design`, then of the largest expected gain."""
+    with ALGEBRA.limit(limits=1):
+        return _asked(history, n, rng, problem, design)
+
+
+def _asked(
+    history: Sequence[Evaluation], n: int, rng: np.random.Generator, problem: Problem, design: int
+) -> list[Genotype]:
     base = ground(problem)
     rows = inside(history, problem)
     if len(history) < design or len(rows) < 2:

@@ -7,15 +7,19 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.stats import kendalltau, norm
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from evaluators.score import Score
 from search.evaluation import Genotype
 from search.pareto import contribution, hypervolume
+from search.strategies import surrogate
 from search.surrogate.acquisition import below, planar, sampled
 from search.surrogate.design import initial
 from search.surrogate.encoding import Encoder
 from search.surrogate.features import ground
 from search.surrogate.gaussian import _Evidence, fit
 from search.surrogate.inner import crowding, evolve
+from search_space.architecture import Architecture
 from search_space.space import Space
 from tests.unit.search import chain
 
@@ -155,3 +159,17 @@ def test_costs_that_many_have_in_one_call_are_not_guessed(rng: np.random.Generat
     base = ground(replace(plain, many=(("macs", macs),)))
     fresh = [plain.space.sample(rng) for _ in range(20)]
     assert np.allclose(base.costs(base.guess(fresh, base.encode(fresh)))[:, 0], macs(fresh), rtol=1e-12)
+
+
+def test_its_algebra_leaves_the_other_cores_to_the_workers(rng: np.random.Generator) -> None:
+    threads: list[int] = []
+
+    def watched(architecture: Architecture) -> tuple[Score, ...]:
+        threads.extend(library["num_threads"] for library in threadpool_info())
+        return chain.cheap(architecture)
+
+    problem = replace(chain.problem(), cheap=watched)
+    with threadpool_limits(limits=2):
+        surrogate.ask([], 4, rng, problem)
+        after = [library["num_threads"] for library in threadpool_info()]
+    assert set(threads) == {1} and set(after) == {2}
