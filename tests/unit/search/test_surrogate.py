@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.stats import kendalltau, norm
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from evaluators.score import Score
 from search.evaluation import Genotype
@@ -162,14 +162,17 @@ def test_costs_that_many_have_in_one_call_are_not_guessed(rng: np.random.Generat
 
 
 def test_its_algebra_leaves_the_other_cores_to_the_workers(rng: np.random.Generator) -> None:
-    threads: list[int] = []
+    during: list[int] = []
+
+    def threads() -> list[int]:
+        return [library["num_threads"] for library in surrogate.ALGEBRA.info()]
 
     def watched(architecture: Architecture) -> tuple[Score, ...]:
-        threads.extend(library["num_threads"] for library in threadpool_info())
+        during.extend(threads())
         return chain.cheap(architecture)
 
     problem = replace(chain.problem(), cheap=watched)
     with threadpool_limits(limits=2):
         surrogate.ask([], 4, rng, problem)
-        after = [library["num_threads"] for library in threadpool_info()]
-    assert set(threads) == {1} and set(after) == {2}
+        after = threads()
+    assert set(during) == {1} and set(after) == {2}
