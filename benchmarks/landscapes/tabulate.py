@@ -8,6 +8,10 @@
 18,984 necks by AP and loss on all 200 validation images: about 0.4 s each on one core, so two hours, and 5
 minutes of training. A shard that was interrupted, or that ended after `--seconds`, goes on where it stopped.
 `--calibrate` fits a latency predictor to this machine; without it the table has no latencies.
+
+Most rows of the stored table did not come from these commands, but from a quicker script that is not kept: it
+ran the first stage once for all necks that share it. Of its rows 50 were scored by `--shard` as well, and are
+equal. Scoring all of them by these commands again is still to be done.
 """
 
 import argparse
