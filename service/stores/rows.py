@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, Select, Table, tuple_
+from sqlalchemy import Connection, Row, Select, Table, select, tuple_
+
+from service.records import Job
+from service.tables import jobs
 
 R = TypeVar("R")
 
@@ -22,6 +25,17 @@ class Page:
 def columns(table: Table, record: type[Any]) -> list[Any]:
     """Return the table's columns that the record has, in the record's order."""
     return [table.c[field.name] for field in fields(record)]
+
+
+def joined(table: Table, record: type[Any]) -> Select[Any]:
+    """Return the query of the table's records, each with the job of its id; see ``split``."""
+    return select(*columns(table, record), *columns(jobs, Job)).join(jobs, jobs.c.id == table.c.id)
+
+
+def split(row: Row[Any], record: type[R]) -> tuple[R, Job]:
+    """Return a row of ``joined`` as its two records."""
+    width = len(fields(cast(Any, record)))
+    return record(*row[:width]), Job(*row[width:])
 
 
 def one(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, insert, select
+from sqlalchemy import Connection, Select, bindparam, insert, select
 
 from service.database import read_clock
 from service.records import Job, Search
-from service.stores.rows import Page, columns, one, paged
+from service.stores.rows import Page, joined, one, paged, split
 from service.tables import fronts, jobs, searches
 
 BY_ID = select(searches).where(searches.c.id == bindparam("wanted"))
-BOTH = select(*columns(searches, Search), *columns(jobs, Job)).join(jobs, jobs.c.id == searches.c.id)
+BOTH = joined(searches, Search)
 BOTH_BY_ID = BOTH.where(searches.c.id == bindparam("wanted"))
-WIDTH = len(fields(Search))
 
 
 @dataclass(frozen=True)
@@ -44,14 +43,14 @@ def get_with_job(tx: Connection, search_id: str, owner: str | None = None) -> tu
     row = tx.execute(BOTH_BY_ID, {"wanted": search_id}).one_or_none()
     if row is None or owner not in (None, row.owner):
         return None
-    return _split(row)
+    return split(row, Search)
 
 
 def page(tx: Connection, filter: Filter, page: Page) -> list[tuple[Search, Job]]:
     """Return one page of searches with their jobs."""
     order = (searches.c.created_at, searches.c.id)
     cut = paged(_filtered(filter), order, page, descending=not filter.oldest_first)
-    return [_split(row) for row in tx.execute(cut).all()]
+    return [split(row, Search) for row in tx.execute(cut).all()]
 
 
 def _filtered(filter: Filter) -> Select[Any]:
@@ -61,10 +60,6 @@ def _filtered(filter: Filter) -> Select[Any]:
     if filter.state is not None:
         query = query.where(jobs.c.state == filter.state)
     return query
-
-
-def _split(row: Row[Any]) -> tuple[Search, Job]:
-    return Search(*row[:WIDTH]), Job(*row[WIDTH:])
 
 
 def store_front(tx: Connection, front_id: str, search_id: str, document: str) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from service.records import Job, Supernet
-from service.stores.rows import Page, columns, many, one, paged
-from service.tables import jobs, supernets
+from service.stores.rows import Page, joined, many, one, paged, split
+from service.tables import supernets
 
 BY_ID = select(supernets).where(supernets.c.id == bindparam("wanted"))
-BOTH = select(*columns(supernets, Supernet), *columns(jobs, Job)).join(jobs, jobs.c.id == supernets.c.id)
-BOTH_BY_ID = BOTH.where(supernets.c.id == bindparam("wanted"))
-WIDTH = len(fields(Supernet))
+BOTH_BY_ID = joined(supernets, Supernet).where(supernets.c.id == bindparam("wanted"))
 
 
 def add(tx: Connection, supernet: Supernet) -> None:
@@ -32,7 +30,7 @@ def get_with_job(tx: Connection, supernet_id: str, owner: str) -> tuple[Supernet
     row = tx.execute(BOTH_BY_ID, {"wanted": supernet_id}).one_or_none()
     if row is None or row.owner != owner:
         return None
-    return Supernet(*row[:WIDTH]), Job(*row[WIDTH:])
+    return split(row, Supernet)
 
 
 def page(tx: Connection, owner: str, page: Page) -> list[Supernet]:
