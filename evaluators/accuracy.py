@@ -49,7 +49,13 @@ ADAPTATION = Adaptation()
 
 
 class AccuracyEvaluator:
-    """Scores architectures of one trained supernet on one dataset."""
+    """Scores architectures of one trained supernet on one dataset.
+
+    Attributes:
+        detector: the trained supernet.
+        validation: the images that are scored.
+        calibration: features of training images by which norm statistics are re-estimated, by batch.
+    """
 
     def __init__(
         self,
@@ -68,7 +74,7 @@ class AccuracyEvaluator:
         self.detector: Detector = load_detector(workdir)
         self.validation = Validation(self.detector, CocoDetection.open(dataset_folder, "val"), images)
         self._train = Letterbox(CocoDetection.open(dataset_folder, "train"), self.detector.image_size)
-        self._calibration = calibration_features(self.detector, self._train, calibration_images)
+        self.calibration = calibration_features(self.detector, self._train, calibration_images)
         self.statistics = lru_cache(64)(self._statistics)
 
     def score(self, architecture: Architecture) -> tuple[Score, ...]:
@@ -99,13 +105,13 @@ class AccuracyEvaluator:
 
     def outcome_alone(self, model: Alone) -> Outcome:
         """Return what neck and head of their own reach, their norm statistics re-estimated."""
-        model.calibrate(self._calibration)
+        model.calibrate(self.calibration)
         model.eval()
         return self.validation.outcome(model, [level for level, _ in model.neck.architecture.outputs])
 
     def _statistics(self, architecture: Architecture) -> DetectorStatistics:
         """Return the norm statistics of the architecture, the latest kept."""
-        return self.detector.calibrate(architecture, self._calibration)
+        return self.detector.calibrate(architecture, self.calibration)
 
     @cached_property
     def training_features(self) -> FeatureSource:

@@ -83,7 +83,7 @@ def run(
         sizes.setdefault(entry.level, (x.shape[2], x.shape[3]))
     for step in nodes:
         level = step.node.level
-        tensors[step.node.id] = x = _run_node(step, tensors, sizes.get(level), weights, training, momentum)
+        tensors[step.node.id] = x = run_node(step, tensors, sizes.get(level), weights, training, momentum)
         sizes.setdefault(level, (x.shape[2], x.shape[3]))
     return {level: tensors[source] for level, source in architecture.outputs}
 
@@ -102,7 +102,7 @@ def _input(entry: Input, features: Mapping[int, Tensor]) -> Tensor:
     return x
 
 
-def _run_node(
+def run_node(
     entry: NodePlan,
     tensors: Mapping[str, Tensor],
     size: Size | None,
@@ -110,6 +110,7 @@ def _run_node(
     training: bool,
     momentum: float | None,
 ) -> Tensor:
+    """Return a node's output from its sources'; `size` is its level's, None where nothing came before."""
     arrived: list[Tensor] = []
     for source, calls in entry.edges:
         context = Context(size, training, momentum)

@@ -73,7 +73,9 @@ class SuperNet(nn.Module):
         The shared running statistics stay as they are.
         """
         view = self.weights.view(architecture)
-        fresh = {path: _fresh(tensors) for path, tensors in view.items() if "running_mean" in tensors}
+        fresh = {
+            path: fresh_statistics(tensors) for path, tensors in view.items() if "running_mean" in tensors
+        }
         overlaid, nodes = _View(_overlay(view, fresh)), graph.plan(architecture)
         for index, features in enumerate(batches):
             graph.run(architecture, nodes, features, overlaid, training=True, momentum=1 / (index + 1))
@@ -98,6 +100,7 @@ def _overlay(
     return {path: {**tensors, **statistics.get(path, {})} for path, tensors in view.items()}
 
 
-def _fresh(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def fresh_statistics(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the running statistics that a norm with these tensors begins with."""
     mean, var = tensors["running_mean"], tensors["running_var"]
     return {"running_mean": torch.zeros_like(mean), "running_var": torch.ones_like(var)}

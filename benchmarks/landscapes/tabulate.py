@@ -24,14 +24,13 @@ from typing import Any
 
 import torch
 
+from benchmarks.landscapes.alike import Alike
 from benchmarks.landscapes.table import DATA, IMAGE
 from evaluators.accuracy import AccuracyEvaluator
 from evaluators.latency.calibrate import calibrate, finished
 from evaluators.latency.predictor import Predictor
-from evaluators.validation import Features
 from search.evaluation import Genotype
 from search.strategies.exhaustive import everything
-from search_space.architecture import Architecture
 from search_space.space import Space
 from supernet.data.digits import make_digits
 from supernet.training.run import train
@@ -40,7 +39,9 @@ from supernet.training.spec import TrainingSpec
 METRICS: tuple[str, ...] = ("ap", "val_loss", "macs", "parameters")
 CALIBRATED = 40
 """Necks whose latency is measured."""
-SECONDS = 800.0
+SECONDS = 86_400.0
+CHECKED = 100
+"""One neck in so many is scored twice."""
 
 
 class Folder:
@@ -72,37 +73,33 @@ class Folder:
         return {tuple(genotype): scores for genotype, scores in map(json.loads, lines)}
 
 
-def scored(evaluator: AccuracyEvaluator, graph: Architecture) -> list[float]:
-    """Return AP and loss on the validation images, rounded; the neck runs once, AP's spread is left out."""
-    statistics = evaluator.statistics(graph)
-    outputs: dict[int, torch.Tensor] = {}
-
-    def run(features: Features) -> torch.Tensor:
-        if id(features) not in outputs:
-            outputs[id(features)] = evaluator.detector(features, graph, statistics=statistics)
-        return outputs[id(features)]
-
-    levels = [level for level, _ in graph.outputs]
-    loss = evaluator.validation.outcome(run, levels, precision=False).loss
-    found = evaluator.validation.detections(run, levels)
-    return [round(evaluator.validation.metric.score(found, replicates=0).ap, 5), round(loss, 5)]
-
-
 def tabulate(folder: Folder, number: int, count: int, seconds: float) -> Iterator[int]:
-    """Score what no shard holds of each `count`-th neck from `number` on; yield how many were scored."""
+    """Score what no shard holds of each `count`-th neck from `number` on; yield how many were scored.
+
+    Every `CHECKED`-th is scored by `AccuracyEvaluator` itself as well, and must be equal.
+    """
     torch.set_num_threads(1)
     space, ends = folder.space, time.monotonic() + seconds
     evaluator = AccuracyEvaluator(folder.supernet, folder.data)
-    known = folder.rows()
+    scorer, known = Alike(evaluator), folder.rows()
     mine = [genotype for genotype in everything(space)[number::count] if genotype not in known]
     with folder.shard(number).open("a", encoding="utf-8") as file:
         for done, genotype in enumerate(mine):
             if time.monotonic() > ends:
                 return
-            row = scored(evaluator, space.architecture(genotype))
+            neck = space.architecture(genotype)
+            row = rounded(*scorer.score(neck))
+            if done % CHECKED == 0:
+                plain = evaluator.outcome(neck)
+                assert row == rounded(plain.precision.ap, plain.loss), f"{genotype}: {row}, {plain}"
             file.write(json.dumps([genotype, row]) + "\n")
             file.flush()
             yield done + 1
+
+
+def rounded(ap: float, loss: float) -> list[float]:
+    """Return AP and loss as they are stored."""
+    return [round(ap, 5), round(loss, 5)]
 
 
 def fitted(folder: Folder) -> Path:
