@@ -1,10 +1,11 @@
 """Does the order that shared weights give agree with the order that training alone gives?
 
 Architectures are drawn uniformly and deduplicated by key. The truth of each is the mean AP of two trainings
-alone, see `ranking_study`. Two draws are measured: one holds what searches are given, three supernets of the
-default rule, to its targets; on another every rule was compared at equal time, and the adaptation chosen.
-Every measured row is kept as soon as it is there, in `benchmarks/results/ranking/*.jsonl` and
-`ranking_rules/*.jsonl`: run again to go on.
+alone, see `ranking_study`. Three draws are measured. One, of the demo's space, holds what searches are given,
+three supernets of the default rule, to its targets. One of a space of more operations, on fewer images, was
+held to them before and fell short. On the third every rule was compared at equal time, and the adaptation
+chosen. Every measured row is kept as soon as it is there, in `benchmarks/results/ranking*/*.jsonl`: run again
+to go on.
 """
 
 import argparse
@@ -21,38 +22,35 @@ from benchmarks.ranking_study import OPTIONS, RULES, Bench, Study, Training
 from benchmarks.ranking_table import TRUTH_SEEDS
 from benchmarks.rows import Rows
 from evaluators.accuracy import Adaptation
+from supernet.training.spec import DEMO_SPACE
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = (0, 1, 2)
-STEPS, AGAIN, LONG = 8000, 6000, 16000
+STEPS, LONG = 8000, 16000
 COMPARED_STEPS = 2400
 """Of `single_path` in the comparison of the rules; the others make as many as take the same time."""
+BY_DEFAULT = {"single_path": Training("single_path", LONG, len(SEEDS), OPTIONS["single_path"])}
 
 CLAIM = Study(
+    work=Path("artifacts/ranking-demo"),
+    rows=RESULTS / "ranking_demo",
+    trainings=BY_DEFAULT,
+    architectures=40,
+    seed=6301,
+    space=DEMO_SPACE,
+    training=4096,
+    validation=800,
+)
+
+GRID = Study(
     work=Path("artifacts/ranking-800"),
     rows=RESULTS / "ranking",
-    trainings={"single_path": Training("single_path", LONG, len(SEEDS), OPTIONS["single_path"])},
+    trainings=BY_DEFAULT,
     architectures=60,
     seed=5101,
     validation=800,
 )
-"""The default rule in one long schedule. `EARLIER` had been measured on the first
-38 architectures when that was decided; the others, `UNSEEN`, were trained for the first time after it."""
-
-EARLIER = replace(
-    CLAIM,
-    trainings={
-        "single_path_once": Training("single_path", STEPS, len(SEEDS), OPTIONS["single_path"]),
-        "single_path_again": Training(
-            "single_path", AGAIN, len(SEEDS), OPTIONS["single_path"], begins="single_path_once"
-        ),
-    },
-    architectures=38,
-    adaptation=Adaptation(batches=1),
-)
-"""Half of the steps, and a second schedule behind them; adapted by half of the images."""
-
-UNSEEN = replace(CLAIM, first=EARLIER.architectures)
+"""On the 1,024 images, trainings alone see all they can learn from long before they end."""
 
 COMPARISON = Study(
     work=Path("artifacts/ranking-pretrained"),
@@ -68,6 +66,8 @@ COMPARISON = Study(
 )
 """Rarely trained weights trained more often or not, then every rule at equal time: chosen by it."""
 
+STUDIES = {"demo": CLAIM, "grid": GRID, "rules": COMPARISON}
+
 TARGETS = {
     "architectures": Target(">=", 30),
     "single_path_adapted50_reach": Target(">=", 1.0),
@@ -76,38 +76,37 @@ TARGETS = {
     "single_path_adapted50_equal_macs_low": Target(">=", 0.001),
     "single_path_adapted50_regret": Target("<=", 0.02),
 }
-FINALISTS = "finalists"
+
+
+def _supernets(study: Study) -> list[str]:
+    return [f"{name}-{seed}" for name, t in study.trainings.items() for seed in range(t.seeds)]
+
+
+TRUTH, FINALISTS = "truth", "finalists"
 PARTS = [
-    *(f"truth-{seed}" for seed in TRUTH_SEEDS),
-    *(f"{name}-{seed}" for study in (CLAIM, EARLIER) for name in study.trainings for seed in SEEDS),
-    *(f"{FINALISTS}-{seed}" for seed in SEEDS),
-    *(f"compared-truth-{seed}" for seed in TRUTH_SEEDS),
-    *(f"{name}-{seed}" for name, t in COMPARISON.trainings.items() for seed in range(t.seeds)),
+    *(f"{study}/{TRUTH}-{seed}" for study in STUDIES for seed in TRUTH_SEEDS),
+    *(f"{study}/{name}" for study in STUDIES for name in _supernets(STUDIES[study])),
+    *(f"demo/{FINALISTS}-{seed}" for seed in SEEDS),
 ]
 
 
 def run_part(part: str) -> None:
     """Measure one part: the truth of a seed, or the scores of one supernet."""
-    name, _, seed = part.rpartition("-")
-    if name == "truth":
-        Bench(CLAIM).measure_truth(int(seed))
-    elif name == "compared-truth":
-        Bench(COMPARISON).measure_truth(int(seed))
+    study, _, rest = part.partition("/")
+    name, _, seed = rest.rpartition("-")
+    bench = Bench(STUDIES[study])
+    if name == TRUTH:
+        bench.measure_truth(int(seed))
     elif name == FINALISTS:
-        Bench(CLAIM).measure_finalists("single_path", int(seed))
+        bench.measure_finalists("single_path", int(seed))
     else:
-        (study,) = (s for s in (CLAIM, EARLIER, COMPARISON) if name in s.trainings)
-        Bench(study).measure_scores(name, int(seed))
+        bench.measure_scores(name, int(seed))
 
 
 def figures() -> list[Figure]:
-    """Return what the measured rows allow; `earlier_`, `unseen_`: of parts of the claim's draw."""
-    unseen = [replace(figure, name=f"unseen_{figure.name}") for figure in Bench(UNSEEN).figures()]
-    earlier, compared = Bench(EARLIER).figures("earlier_"), Bench(COMPARISON).figures("rules_")
-    claimed = Bench(replace(CLAIM, architectures=EARLIER.architectures)).figures()
-    names = tuple(f"{name}_" for name in CLAIM.trainings)
-    same = [replace(f, name=f"earlier_{f.name}") for f in claimed if f.name.startswith(names)]
-    return [*Bench(CLAIM).figures(), *unseen, *earlier, *same, *compared]
+    """Return what the measured rows allow; `grid_` and `rules_`: of the other two draws."""
+    grid = [replace(figure, name=f"grid_{figure.name}") for figure in Bench(GRID).figures()]
+    return [*Bench(CLAIM).figures(), *grid, *Bench(COMPARISON).figures("rules_")]
 
 
 def measure(*, quick: bool) -> list[Figure]:
@@ -127,7 +126,7 @@ def measure(*, quick: bool) -> list[Figure]:
 
 def measured(*, quick: bool) -> list[Figure]:
     """Return the figures of what is measured so far, and how many trainings are missing."""
-    missing = [name for study in (CLAIM, EARLIER, COMPARISON) for name in _missing(study)]
+    missing = [f"{name}/{supernet}" for name, study in STUDIES.items() for supernet in _missing(study)]
     detail = "to be measured by running again: " + (", ".join(missing) or "none")
     return [*figures(), Figure("supernets_missing", len(missing), "", detail=detail)]
 
@@ -135,8 +134,7 @@ def measured(*, quick: bool) -> list[Figure]:
 def _missing(study: Study) -> list[str]:
     scores = Rows(study.rows / "scores.jsonl")
     done = Counter(f"{row['training']}-{row['seed']}" for row in scores.rows if "inherited" in row)
-    names = [f"{name}-{seed}" for name, t in study.trainings.items() for seed in range(t.seeds)]
-    return [name for name in names if done[name] < study.architectures]
+    return [name for name in _supernets(study) if done[name] < study.architectures]
 
 
 def main() -> None:

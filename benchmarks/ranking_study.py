@@ -67,7 +67,9 @@ class Study:
         rows: folder of the measured rows.
         trainings: of supernets, by name.
         architectures: how many, and the seed of their draw.
+        space: that they are drawn from.
         data_seed: of images, their scans and the backbone's pretraining.
+        training: images to train on.
         validation: images that truth and scores are measured on.
         truth_steps: of a training alone.
         share: of the supernets' steps.
@@ -80,7 +82,9 @@ class Study:
     trainings: Mapping[str, Training]
     architectures: int
     seed: int
+    space: Mapping[str, Any] = field(default_factory=lambda: SPACE)
     data_seed: int = 0
+    training: int = 1024
     validation: int = 200
     truth_steps: int = 900
     share: float = 1.0
@@ -101,7 +105,9 @@ class Bench:
     def dataset(self) -> Path:
         """The images."""
         study = self.study
-        return make_digits(study.work / "digits", seed=study.data_seed, val=study.validation)
+        return make_digits(
+            study.work / "digits", seed=study.data_seed, train=study.training, val=study.validation
+        )
 
     @cached_property
     def backbone(self) -> BackboneSpec:
@@ -126,7 +132,7 @@ class Bench:
         """Return a supernet's training on the frozen backbone."""
         return TrainingSpec(
             str(self.dataset),
-            space=SPACE,
+            space=self.study.space,
             backbone=self.backbone,
             rule=rule,
             rule_options=options,
@@ -163,7 +169,7 @@ class Bench:
     @cached_property
     def architectures(self) -> list[Architecture]:
         """Uniformly drawn, distinct by key."""
-        space, rng = Space.load(SPACE), np.random.default_rng(self.study.seed)
+        space, rng = Space.load(self.study.space), np.random.default_rng(self.study.seed)
         found: dict[str, Architecture] = {}
         while len(found) < self.study.architectures:
             drawn = space.architecture(space.sample(rng))

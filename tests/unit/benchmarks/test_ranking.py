@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.ranking import CLAIM, COMPARISON, EARLIER, PARTS, UNSEEN
+from benchmarks.ranking import CLAIM, PARTS, STUDIES
 from benchmarks.ranking_study import Bench
 from benchmarks.ranking_table import figures
 from benchmarks.rows import Rows
@@ -90,12 +90,16 @@ def test_rows_survive_and_partial_figures_come_from_them(
     assert json.loads((tmp_path / "truth.jsonl").read_text().splitlines()[0])["key"] == "0"
 
 
-def test_the_unseen_architectures_lie_beyond_those_of_the_earlier_draw() -> None:
-    keys, earlier = ([a.key for a in Bench(study).architectures] for study in (CLAIM, EARLIER))
-    assert keys[: UNSEEN.first] == earlier and len(set(keys)) == CLAIM.architectures
-    assert CLAIM.adaptation != EARLIER.adaptation and not CLAIM.trainings.keys() & EARLIER.trainings.keys()
+def test_every_draw_is_of_distinct_architectures_of_its_space() -> None:
+    for study in STUDIES.values():
+        drawn = Bench(study).architectures
+        assert len({a.key for a in drawn}) == len(drawn) == study.architectures
+        assert {a.nodes[-1].width for a in drawn} == set(study.space["widths"])
 
 
-def test_every_training_is_a_part_of_one_study() -> None:
-    names = [name for study in (CLAIM, EARLIER, COMPARISON) for name in study.trainings]
-    assert len(names) == len(set(names)) and all(f"{name}-0" in PARTS for name in names)
+def test_every_truth_and_every_supernet_is_a_part() -> None:
+    for name, study in STUDIES.items():
+        supernets = [
+            f"{training}-{seed}" for training, t in study.trainings.items() for seed in range(t.seeds)
+        ]
+        assert {f"{name}/{part}" for part in ["truth-0", "truth-1", *supernets]} <= set(PARTS)
