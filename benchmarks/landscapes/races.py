@@ -31,7 +31,7 @@ from search.problem import Problem
 from search.strategy import load
 
 CURVES = Path(__file__).parents[1] / "data" / "search_curves.json.gz"
-SEEDS = (300, 301, 302, 303, 304)
+SEEDS = (400, 401, 402, 403, 404)
 Reference = tuple[float, float]
 
 

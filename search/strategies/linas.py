@@ -16,7 +16,7 @@ from pymoo.core.problem import Problem as Predicted
 from pymoo.operators.crossover.sbx import SBX
 from pymoo.operators.mutation.pm import PM
 from pymoo.operators.repair.rounding import RoundingRepair
-from pymoo.operators.sampling.rnd import IntegerRandomSampling
+from pymoo.operators.sampling.rnd import FloatRandomSampling
 from pymoo.optimize import minimize
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
@@ -66,26 +66,62 @@ def _predicted_best(
     rows: Sequence[Evaluation], problem: Problem, rng: np.random.Generator, population: int, inner: int
 ) -> list[Genotype]:
     """Return the last population of NSGA-II over predictors fitted to `rows`."""
-    sizes = choices(problem)
-    seen = one_hot(np.array(genotypes(rows)), sizes)
-    predictors = [_Predictor(seen, column) for column in cost_table(rows, problem).T]
-    generations, seed = ("n_gen", inner // population), int(rng.integers(2**31))
+    table, costs = np.array(genotypes(rows)), cost_table(rows, problem)
+    seed = int(rng.integers(2**31))
+    ended = last_population(table, costs, choices(problem), population=population, inner=inner, seed=seed)
+    return [tuple(int(choice) for choice in row) for row in ended]
+
+
+def last_population(
+    table: NDArray[np.intp],
+    costs: Array,
+    sizes: NDArray[np.intp],
+    *,
+    population: int = BATCH,
+    inner: int = INNER,
+    seed: int,
+) -> NDArray[np.intp]:
+    """Return raw choices (P, G), the last population of NSGA-II over predictors fitted to all rows.
+
+    Args:
+        table: raw choices of what is scored, (N, G).
+        costs: its objectives (N, M), smaller is better.
+        sizes: the number of choices of each gene (G,).
+        population: P.
+        inner: predictions that the inner search makes.
+        seed: of the inner search.
+    """
+    seen = one_hot(table, sizes)
+    predictors = [_Predictor(seen, column) for column in costs.T]
+    generations = ("n_gen", inner // population)
     ended = minimize(_Inner(predictors, sizes), published_nsga2(population), generations, seed=seed)
-    return [tuple(int(choice) for choice in row) for row in ended.pop.get("X")]
+    return np.asarray(ended.pop.get("X"), dtype=np.intp)
 
 
 def published_nsga2(population: int) -> NSGA2:
     """Return NSGA-II as DyNAS-T sets it up, for its inner search and for its search without predictors.
 
-    2 in 100 children are mutated: since pymoo 0.6 the probability given is that of a child, not of a gene.
+    2 in 100 children are mutated: in the release of pymoo that its logs were made with, 0.6.0, as in later
+    ones, the probability given is that of a child, not of a gene.
     """
     return NSGA2(
         pop_size=population,
-        sampling=IntegerRandomSampling(),
+        sampling=_Rounded(),
         crossover=SBX(prob=0.9, eta=15.0, vtype=float, repair=RoundingRepair()),
         mutation=PM(prob=0.02, eta=20.0, vtype=float, repair=RoundingRepair()),
         eliminate_duplicates=True,
     )
+
+
+class _Rounded(FloatRandomSampling):  # type: ignore[misc]
+    """Choices by rounding, as pymoo 0.6.0 draws them: a gene's first and last come half as often.
+
+    Of 250 choices of three in the first population of DyNAS-T's logged NSGA-II 121 are the middle one.
+    """
+
+    def _do(self, problem: Predicted, n_samples: int, *args: object, **kwargs: object) -> NDArray[np.intp]:
+        drawn: Array = super()._do(problem, n_samples, *args, **kwargs)
+        return np.rint(drawn).astype(np.intp)
 
 
 def one_hot(table: NDArray[np.intp], sizes: NDArray[np.intp]) -> Array:

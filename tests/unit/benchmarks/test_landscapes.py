@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from benchmarks.landscapes.parts import Parts
-from benchmarks.landscapes.published import evolved
+from benchmarks.landscapes.published import evolved, iterated
 from benchmarks.landscapes.races import Curve, write
+from benchmarks.landscapes.reproduction import Run, median_interval, speedups
 from benchmarks.landscapes.stacked import IMAGE, WIDTHS, Choice, Scorer, Stacked, Truth, stage_macs
 from benchmarks.landscapes.stacked import problem as stacked_problem
 from benchmarks.landscapes.table import IMAGE as TABLE_IMAGE
 from benchmarks.landscapes.table import SIXTH, Table
-from benchmarks.search import EIGHTH, first, held
+from benchmarks.search import EIGHTH, first, held, reproduced_linas
 from search.history import members
 from search.pareto import front, trace
 from search.strategies.exhaustive import everything
@@ -121,6 +122,45 @@ def test_the_published_nsga2_evaluates_as_often_as_asked_and_improves() -> None:
     assert costs.shape == (200, 2)
     volumes = list(trace(costs, (-0.2, 4e6)))
     assert volumes[-1] > volumes[49] > 0
+
+
+def test_the_published_linas_repeats_itself_and_improves_on_its_draws() -> None:
+    problem = stacked_problem(SPACE, seed=0, reference=(0.2, 4e6))
+    costs = iterated(problem, Scorer(Truth(0), SPACE)(), 130, seed=0, inner=500)
+    assert costs.shape == (130, 2)
+    volumes = list(trace(costs, (-0.2, 4e6)))
+    assert volumes[-1] > volumes[49] > 0
+    again = iterated(problem, Scorer(Truth(0), SPACE)(), 130, seed=0, inner=500)
+    assert np.array_equal(costs, again)
+
+
+def rising(tactic: str, seed: int, rate: float) -> Run:
+    return Run(tactic, seed, tuple(rate * step for step in range(1, 11)), 0.1)
+
+
+def test_the_speedup_of_two_runs_is_the_quotient_of_their_evaluations() -> None:
+    runs = [
+        rising("linas", 0, 4.0),
+        rising("linas", 1, 1.0),
+        rising("nsga2", 0, 2.0),
+        rising("nsga2", 1, 1.0),
+    ]
+    table = speedups(runs, mark=8)
+    assert table.tolist() == [[8 / 4, 8 / 2], [0.0, 8 / 8]]  # 16 is more than the second LINAS ever has
+    low, high = median_interval(table)
+    assert 0.0 <= low <= float(np.median(table)) <= high <= 4.0
+
+
+def test_the_reproduction_names_the_ends_of_single_runs() -> None:
+    runs = [
+        Run(tactic, seed, tuple(rate * step for step in range(1, 551)), 0.1)
+        for tactic, rate in (("linas", 2.0), ("nsga2", 1.0))
+        for seed in range(3)
+    ]
+    figures = {figure.name: figure.value for figure in reproduced_linas(runs)}
+    assert figures == dict.fromkeys(
+        ["linas_published_speedup", "linas_published_low", "linas_published_high"], 2.0
+    )
 
 
 def test_the_mark_is_reached_or_missed_by_one() -> None:
