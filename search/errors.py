@@ -56,7 +56,8 @@ class MissingPredictor(SearchError):
 
     def __init__(self, device: str) -> None:
         super().__init__(
-            f"device '{device}' has no latency predictor; make one with: neckline devices calibrate {device}"
+            f"device '{device}' has no latency predictor; "
+            f"make one with: neckline devices calibrate --device {device}"
         )
 
 

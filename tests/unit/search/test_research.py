@@ -55,7 +55,7 @@ def test_accuracies_stay_and_cheap_scores_are_new(archive: list[Evaluation]) -> 
 
 def test_a_device_without_predictor_is_named_with_the_remedy(archive: list[Evaluation]) -> None:
     other = replace(BOARD, objectives=(Objective("ap"), Objective("latency_ms@phone")), constraints=())
-    with pytest.raises(MissingPredictor, match="neckline devices calibrate phone"):
+    with pytest.raises(MissingPredictor, match="neckline devices calibrate --device phone"):
         adopt(other, archive)
 
 
