@@ -13,6 +13,7 @@ import torch
 
 from evaluators.calibration import IMAGES as CALIBRATION_IMAGES
 from evaluators.calibration import calibration_features
+from evaluators.errors import OtherDataset
 from evaluators.score import Score
 from evaluators.validation import Outcome, Validation
 from search_space.architecture import Architecture
@@ -70,9 +71,12 @@ class AccuracyEvaluator:
         Raises:
             WeightMismatch: the folder holds no trained supernet.
             DatasetError: the dataset cannot be used; the message names file, record and remedy.
+            OtherDataset: the supernet was trained on other classes.
         """
         self.detector: Detector = load_detector(workdir)
-        self.validation = Validation(self.detector, CocoDetection.open(dataset_folder, "val"), images)
+        labels = CocoDetection.open(dataset_folder, "val")
+        _require_same_classes(self.detector, labels)
+        self.validation = Validation(self.detector, labels, images)
         self._train = Letterbox(CocoDetection.open(dataset_folder, "train"), self.detector.image_size)
         self.calibration = calibration_features(self.detector, self._train, calibration_images)
         self.statistics = lru_cache(64)(self._statistics)
@@ -124,3 +128,14 @@ class AccuracyEvaluator:
         if wanted <= FEATURE_BYTES:
             return CachedFeatures(frozen, loader, ADAPTATION_COPIES, torch.device("cpu"))
         return LiveFeatures(frozen, loader, torch.device("cpu"))
+
+
+def _require_same_classes(detector: Detector, dataset: CocoDetection) -> None:
+    """Refuse a dataset of other classes than the supernet's, or of the same in another order."""
+    own, theirs = ([entry.name for entry in side.categories] for side in (detector, dataset))
+    if own != theirs:
+        odd = ", ".join(sorted(set(own) ^ set(theirs))) or "their order"
+        raise OtherDataset(
+            f"the supernet was trained on another dataset: its {len(own)} classes and the dataset's "
+            f"{len(theirs)} differ in {odd}; train one on this dataset, or score on its own"
+        )

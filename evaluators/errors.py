@@ -5,6 +5,7 @@ EvaluatorError (ValueError)
 ├── UnknownDevice           a device that does not exist or cannot be used here; offers near matches
 ├── MeasurementError        timings that cannot be trusted; says why
 ├── PredictorError          a predictor that cannot be fitted, read or applied
+├── OtherDataset            a supernet whose classes are not those of the dataset; names what differs
 └── InvalidSchedule         a fine-tuning without steps, or with a rate out of range
 """
 
@@ -27,6 +28,10 @@ class MeasurementError(EvaluatorError):
 
 class PredictorError(EvaluatorError):
     """A predictor that cannot be fitted, read or applied."""
+
+
+class OtherDataset(EvaluatorError):
+    """A supernet that was trained on other classes than the dataset's."""
 
 
 class InvalidSchedule(EvaluatorError):

@@ -68,10 +68,16 @@ def plan(store: Store, owner: str, request: NewSearch) -> Plan:
     if names:
         spec["devices"] = [{"name": name} for name in names]
     check_imports(store, space, spec["imports"])
-    spec["budget"]["parallel"] = min(
-        request.budget.parallel or store.settings.parallel, store.settings.parallel
-    )
+    spec["budget"]["parallel"], spec["notices"] = _parallel(request, store.settings)
     return Plan(spec, space, resolved)
+
+
+def _parallel(request: NewSearch, settings: Settings) -> tuple[int, list[str]]:
+    """Return how many evaluations run at once, and what to say where that is fewer than asked for."""
+    asked, allowed = request.budget.parallel, settings.parallel
+    if asked is None or asked <= allowed:
+        return asked or allowed, []
+    return allowed, [f"{asked} evaluations at once were asked for, this service runs at most {allowed}"]
 
 
 def submit(
@@ -232,9 +238,9 @@ def _strategy(request: NewSearch) -> str:
 
 
 def _check_objectives(request: NewSearch) -> None:
-    from search.objectives import Constraint, Objective
+    from search.objectives import Constraint, Objective, reject_contradictions
 
-    faults = []
+    faults, bounds = [], []
     for index, name in enumerate(request.objectives):
         try:
             Objective(name)
@@ -242,9 +248,15 @@ def _check_objectives(request: NewSearch) -> None:
             faults.append(Pointed(f"/objectives/{index}", str(error)))
     for index, bound in enumerate(request.constraints):
         try:
-            Constraint(bound.metric, upper=bound.upper, lower=bound.lower, certain=bound.certain)
+            bounds.append(
+                Constraint(bound.metric, upper=bound.upper, lower=bound.lower, certain=bound.certain)
+            )
         except SearchError as error:
             faults.append(Pointed(f"/constraints/{index}", str(error)))
+    try:
+        reject_contradictions(bounds)
+    except SearchError as error:
+        faults.append(Pointed("/constraints", str(error)))
     if len(set(request.objectives)) < len(request.objectives):
         faults.append(Pointed("/objectives", "each metric can be an objective once"))
     faults += _unmeasured(request)

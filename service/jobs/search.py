@@ -107,7 +107,7 @@ def drive(work: Work, bench: Bench) -> Outcome:
             history = adopted(work, bench, problem)
             first = guessed(work, problem, history)
         with executor_for(work, bench) as executor:
-            for notice in executor.notices:
+            for notice in (*spec.get("notices", ()), *executor.notices):
                 work.report(pace.progress() | {"notice": notice}, event="notice")
             budget = _budget(spec, before_s)
             for evaluation in search(problem, strategy, executor, budget, list(history), inside, first):

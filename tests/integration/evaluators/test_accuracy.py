@@ -1,5 +1,7 @@
 """Scoring by inherited weights and after adaptation: calibrated first, repeatable, sources named."""
 
+import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 import torch
 
 from evaluators.accuracy import ADAPTATION, AccuracyEvaluator, Adaptation
+from evaluators.errors import OtherDataset
 from evaluators.score import Score
 from search_space.architecture import Architecture
 from supernet.data.digits import make_digits
@@ -120,3 +123,18 @@ def test_unusable_folders_are_named(folders: tuple[Path, Path], tmp_path: Path) 
         AccuracyEvaluator(tmp_path, digits)
     with pytest.raises(DatasetError, match="not found"):
         AccuracyEvaluator(run, tmp_path)
+
+
+def test_a_supernet_of_another_dataset_is_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    run, digits = folders
+    other = tmp_path / "letters"
+    shutil.copytree(digits, other)
+    for split in ("train", "val"):
+        path = other / split / "annotations.json"
+        document = json.loads(path.read_text())
+        document["categories"] = [
+            {**entry, "name": f"letter {entry['name']}"} for entry in document["categories"]
+        ]
+        path.write_text(json.dumps(document))
+    with pytest.raises(OtherDataset, match="another dataset: its 10 classes and the dataset's 10 differ in"):
+        AccuracyEvaluator(run, other)

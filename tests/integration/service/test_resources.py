@@ -65,6 +65,15 @@ def test_certainty_can_be_asked_of_a_bound(http: TestClient, scene: Scene) -> No
     assert made["spec"]["constraints"] == [{**bound, "lower": None}]
 
 
+def test_more_parallelism_than_there_is_is_reduced_and_said(http: TestClient, scene: Scene) -> None:
+    body = {"supernet_id": scene.supernet, "budget": {"parallel": 200}}
+    spec = http.post(f"{API}/searches", json=body).json()["spec"]
+    allowed = spec["budget"]["parallel"]
+    assert allowed < 200
+    said = f"200 evaluations at once were asked for, this service runs at most {allowed}"
+    assert spec["notices"] == [said]
+
+
 FAULTS = [
     ({"objectives": ["speed"]}, "/objectives/0", "unknown metric"),
     ({"objectives": ["ap", "ap"]}, "/objectives", "once"),
@@ -72,6 +81,14 @@ FAULTS = [
     ({"constraints": [{"metric": "latency_ms", "upper": 3}]}, "/constraints/0/metric", "needs a device"),
     ({"constraints": [{"metric": "ap", "lower": 0.9, "upper": 0.1}]}, "/constraints/0", "contradict"),
     ({"constraints": [{"metric": "ap"}]}, "/constraints/0", "upper or lower"),
+    (
+        {"constraints": [{"metric": "macs", "lower": 2e9}, {"metric": "macs", "upper": 1e9}]},
+        "/constraints",
+        "contradict",
+    ),
+    ({"constraints": [{"metric": "macs_", "upper": 1}]}, "/constraints/0", "unknown metric"),
+    ({"budget": {"evaluations": 0}}, "/budget/evaluations", "greater than or equal to 1"),
+    ({"budget": {"parallel": 0}}, "/budget/parallel", "greater than or equal to 1"),
     ({"strategy": "nsga"}, "/strategy", "nsga2"),
     ({"strategy": "nsga2", "options": {"size": 3}}, "/options", "size"),
     ({"baselines": ["fpnn"]}, "/baselines/0", "fpn"),
