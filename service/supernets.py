@@ -90,7 +90,8 @@ def resolve(store: Store, request: NewSupernet) -> dict[str, Any]:
         Unacceptable: with a pointer to the value at fault.
     """
     from service.training import training_spec
-    from supernet.training.spec import DEMO_RULE, DEMO_SPACE
+    from supernet.backbone import BackboneSpec
+    from supernet.training.spec import DEMO_SPACE
 
     given = {name: value for name in OPTIONAL if (value := getattr(request, name)) is not None}
     backbone = request.backbone.model_dump()
@@ -105,9 +106,19 @@ def resolve(store: Store, request: NewSupernet) -> dict[str, Any]:
     space = request.space
     if space is None:
         space = dict(DEMO_SPACE)
-        if request.rule is None and request.rule_options is None:
-            given["rule_options"] = dict(DEMO_RULE)
+    given = _recipe(request, kept=bool(BackboneSpec(**backbone).frozen)) | given
     return training_spec(space=space, backbone=backbone, seed=request.seed, given=given, task=request.task)
+
+
+def _recipe(request: NewSupernet, *, kept: bool) -> dict[str, Any]:
+    """Return how to train where the request says nothing of a rule, on a backbone that is kept or not."""
+    from supernet.training.spec import DEMO_RULE, FROZEN
+
+    if request.rule is not None or request.rule_options is not None:
+        return {}
+    if kept:
+        return dict(FROZEN)
+    return {"rule_options": dict(DEMO_RULE)} if request.space is None else {}
 
 
 def require(tx: Connection, owner: str, supernet_id: str) -> Supernet:

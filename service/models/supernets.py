@@ -37,7 +37,9 @@ class NewSupernet(Request):
     space: Word | dict[str, Any] | None = Field(
         None, description="a shipped space's name, or its specification; that of the demo when left out"
     )
-    rule: Word | None = Field(None, description="training rule; the default one when left out")
+    rule: Word | None = Field(
+        None, description="training rule; when left out, the one that ranks best for a backbone that is kept"
+    )
     rule_options: dict[Word, float] | None = Field(None, max_length=16, description="numbers the rule knows")
     steps: int | None = Field(None, ge=1, le=10_000_000, description="optimizer steps")
     batch_size: int | None = Field(None, ge=1, le=4096, description="images a step")

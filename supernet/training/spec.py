@@ -23,6 +23,10 @@ DEMO_SPACE: Mapping[str, Any] = {
     "widths": [16, 32, 64],
 }
 DEMO_RULE: Mapping[str, float] = {"smallest": 0}
+FROZEN: Mapping[str, Any] = {"rule": "single_path", "rule_options": {"candidates": 8}, "steps": 4800}
+"""What trains on a kept backbone unless something else is asked for: the rule that ranks best for its time
+(`benchmarks/ranking.py`), with as many architectures in all as 1,200 steps of four.
+"""
 
 
 @dataclass(frozen=True)
