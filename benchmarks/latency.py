@@ -232,7 +232,7 @@ def memory(*, quick: bool) -> list[Figure]:
         necks = [neck.architecture for neck in chosen_to_train(device, SEEDS[0], set())]
         fitted = [*calibrate_memory(device, necks[: 15 if quick else None], IMAGE)][-1]
         assert isinstance(fitted, MemoryPredictor)
-        detail = f"{fitted.coefficients.samples} necks, 10-fold"
+        detail = f"{fitted.coefficients.samples} necks, each left out of the fit"
         figures.append(Figure(f"{name}_memory_median_error", fitted.median_error, "1", detail=detail))
     return figures
 

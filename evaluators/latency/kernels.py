@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-LOWERING_VERSION = 4
+LOWERING_VERSION = 5
 """Raised when the kernel lists change, since a predictor's coefficients hold for one lowering only."""
 
 FLOAT_BYTES = 4
@@ -16,7 +16,7 @@ class Kernel:
         path: the architecture's operation that it comes from.
         kind: the class of kernels whose time grows by the same law.
         macs: multiply-accumulates, with those that a runtime's blocks add; of a pooling, the pixels that its
-            windows look at.
+            windows look at, in torch with the branches that a maximum takes.
         bytes: read and written, weights included.
         known: whether this lowering knows what the runtime does with the operation; if not, it is taken
             as one pass over its data by a roofline, and every interval is widened.

@@ -1,7 +1,9 @@
 """The kernels that torch runs for a neck in eager mode: one for each operation, nothing folded.
 
 On a processor, torch hands convolutions to oneDNN or runs them as a matrix product of its own, which costs
-far less to set up: by kernel, stride, groups, size, batch and threads (`ConvParams::use_mkldnn`).
+far less to set up: by kernel, stride, groups, size, batch and threads (`ConvParams::use_mkldnn`). Where maps
+are wide and have many channels, oneDNN works on several blocks of them at once and multiplies up to twice as
+fast (`jit_avx512_common_conv_fwd_kernel`). Max-pooling compares pixel by pixel.
 """
 
 from math import prod
@@ -17,6 +19,14 @@ from search_space.ops.conv import Conv
 _SMALL = 20_480
 """Numbers of an input up to which torch runs a dense convolution itself."""
 _LARGE_BATCH = 16
+_NARROW, _WIDEST = 28, 147
+"""Columns of an output: up to the first one oneDNN never takes several blocks at once, up to the second one
+not for the few channels of `_FEW`."""
+_FEW = 96
+_BLOCK = 16
+"""Channels of a block of oneDNN's layout."""
+_MISSED = 8
+"""Pixels that are compared in the time that a branch costs which the processor did not foresee."""
 
 
 def lower_torch(
@@ -45,12 +55,14 @@ def _kernel(program: Program, work: Work, batch: int, threads: int) -> Kernel:
     inputs = [program.shapes[value] for value in work.inputs]
     output = program.shapes[work.output]
     kind = kernel_kind(work, inputs[0].channels)
-    read, macs, weights = sum(prod(shape) for shape in inputs), pooled_pixels(work, output), 0
+    read, macs, weights = sum(prod(shape) for shape in inputs), pooling(work, output, threads), 0
     if (isinstance(work.op, Conv) and work.kind == "conv") or work.kind == "unknown":
         macs, weights = work.op.macs(inputs, output), work.op.parameters(inputs)
     if isinstance(work.op, Conv) and work.kind == "conv" and runs_itself(work.op, inputs[0], batch, threads):
         kind = f"{kind}_gemm"
         read += inputs[0].channels * output.pixels * work.op.kernel**2 if work.op.kernel > 1 else 0
+    elif kind == "conv_dense" and threads and isinstance(work.op, Conv) and several(work.op, output, batch):
+        kind = "conv_dense_wide"
     moved = FLOAT_BYTES * (batch * (read + prod(output)) + weights)
     return Kernel(work.path, kind, batch * macs, moved, work.kind != "unknown")
 
@@ -63,6 +75,27 @@ def runs_itself(op: Conv, shape: Shape, batch: int, threads: int) -> bool:
     if not (spread or op.kernel > 1 or batch >= _LARGE_BATCH or threads > 1):
         return True
     return op.kernel <= 3 and batch == 1 and prod(shape) <= _SMALL
+
+
+def several(op: Conv, output: Shape, batch: int) -> bool:
+    """Whether oneDNN computes several blocks of output channels of a dense convolution at once."""
+    blocks = -(-op.width // _BLOCK)
+    if op.kernel > 3 or output.width <= _NARROW or all(blocks % count for count in (2, 3, 4, 5)):
+        return False
+    return batch > 1 or op.width > _FEW or output.width > _WIDEST
+
+
+def pooling(work: Work, output: Shape, threads: int) -> float:
+    """Return what a pooling does for one image, in pixels looked at; 0 for anything else.
+
+    A maximum takes a branch for each pixel, and a processor foresees wrongly those of a new maximum: of the
+    nth pixel of a window with probability 1 / n.
+    """
+    pixels = pooled_pixels(work, output)
+    if work.kind != "max_pool" or not threads:
+        return pixels
+    window = pixels // prod(output)
+    return pixels + _MISSED * prod(output) * sum(1 / place for place in range(1, window + 1))
 
 
 def pooled_pixels(work: Work, output: Shape) -> int:

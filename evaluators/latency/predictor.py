@@ -12,7 +12,7 @@ from evaluators.latency.costs import LEAST, Costs
 from evaluators.latency.errors import InvalidSample, NewerPredictor, PredictorMismatch, TooFewSamples
 from evaluators.latency.features import PER_CLASS, Lowered, Totals, matrix, overall, totals, vocabulary
 from evaluators.latency.fingerprint import Fingerprint
-from evaluators.latency.fit import RIDGES, fit_relative, held_out
+from evaluators.latency.fit import RIDGES, fit_relative, held_out, left_out
 from evaluators.latency.intervals import Residuals
 from evaluators.latency.kernels import LOWERING_VERSION, Kernel
 from evaluators.latency.leverage import Leverage
@@ -45,7 +45,7 @@ class Predictor:
         base: milliseconds that every inference costs.
         rates: by class of kernels.
         fallback: rates of kernels in general, for classes that were never measured: never zero.
-        residuals: cross-validated errors, from which intervals are made.
+        residuals: errors of necks left out, from which intervals are made.
         reference_ms: the undisturbed reference time of the sessions behind it; None where it is not known.
         started_from: the device whose coefficients these were shrunk towards, None where that did not help.
         leverage: how far a neck lies from the measured ones; None where there were too few to tell.
@@ -266,7 +266,7 @@ def fit_totals(
     simple = overall(every, lowering.runtime)
     general = fit_relative(simple, times)
     if not classes:
-        predicted = held_out(simple, times, fit_relative)
+        predicted = left_out(simple, times, fit_relative)
         rates = {kind: _typical(general, lowering.runtime, kind) for kind in vocabulary(every)}
         base, fallback, leverage, factors = float(general[0]), _rates(general[1:]), None, np.ones(len(times))
     else:
@@ -274,7 +274,7 @@ def fit_totals(
         start = _start(general, classes, lowering.runtime, prior)
         ridge = _ridge(features, times, start, similar=prior is not None)
         fitted = fit_relative(features, times, start, ridge)
-        predicted = held_out(features, times, lambda x, y: fit_relative(x, y, start, ridge))
+        predicted = left_out(features, times, lambda x, y: fit_relative(x, y, start, ridge))
         parts = fitted[1:].reshape(-1, PER_CLASS)
         rates = {kind: _rates(values) for kind, values in zip(classes, parts, strict=True)}
         base, fallback = float(fitted[0]), _rates(general[1:])

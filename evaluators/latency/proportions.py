@@ -16,6 +16,7 @@ Proportion = tuple[float, float, float]
 ORDINARY: Proportion = (1.0, 1.0, 1.0)
 _TORCH: Mapping[str, Proportion] = {
     "conv_dense": (1.0, 1.0, 16.0),
+    "conv_dense_wide": (0.5, 1.0, 16.0),
     "conv_pointwise": (1.0, 1.0, 16.0),
     "conv_depthwise": (2.0, 2.0, 16.0),
     "conv_grouped": (8.0, 2.0, 16.0),
@@ -23,7 +24,7 @@ _TORCH: Mapping[str, Proportion] = {
     "conv_pointwise_gemm": (1.0, 0.125, 2.0),
     "resize_nearest": (1.0, 4.0, 4.0),
     "resize_bilinear": (1.0, 4.0, 4.0),
-    "max_pool": (128.0, 4.0, 8.0),
+    "max_pool": (64.0, 4.0, 8.0),
     "avg_pool": (128.0, 4.0, 8.0),
     "adaptive_pool_max": (1.0, 8.0, 8.0),
     "adaptive_pool_avg": (1.0, 8.0, 8.0),

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Summary:
-    """Errors are relative, of necks left out of the fit (10-fold); of random ones, where there are 20.
+    """Errors are relative, of necks left out of the fit, one by one; of random ones, where there are 20.
 
     Attributes:
         samples: measured necks.

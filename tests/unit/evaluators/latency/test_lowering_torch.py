@@ -64,9 +64,38 @@ def test_a_pooling_looks_at_every_pixel_of_its_windows() -> None:
     assert kernel.macs == 2 * 9 * 8 * 8 * 8
 
 
+def test_a_maximum_on_a_processor_costs_branches_too() -> None:
+    pools = (Pool(kernel=3, stride=1), Pool(kernel=3, stride=1, form="avg", padding="zeros"))
+    largest, mean = (lower_torch(neck(pool, 8, 8), (64, 64), threads=1)[0].macs for pool in pools)
+    assert mean == 9 * 8 * 8 * 8
+    assert largest == pytest.approx(8 * 8 * 8 * (9 + 8 * sum(1 / place for place in range(1, 10))))
+
+
+WIDE = [  # width, kernel, columns, batch; whether oneDNN computes several blocks of channels at once
+    (128, 3, 32, 1, True),
+    (112, 3, 32, 1, False),  # seven blocks cannot be divided
+    (96, 3, 32, 1, False),
+    (128, 3, 28, 1, False),
+    (128, 5, 32, 1, False),
+    (64, 3, 160, 1, True),
+    (64, 3, 32, 2, True),
+]
+
+
+@pytest.mark.parametrize(("width", "kernel", "columns", "batch", "wide"), WIDE)
+def test_wide_convolutions_are_of_a_class_of_their_own(
+    width: int, kernel: int, columns: int, batch: int, wide: bool
+) -> None:
+    op = Conv(width=width, kernel=kernel)
+    (found,) = lower_torch(neck(op, 64, width), (8 * columns, 8 * columns), batch, threads=1)
+    assert found.kind == ("conv_dense_wide" if wide else "conv_dense")
+    (elsewhere,) = lower_torch(neck(op, 64, width), (8 * columns, 8 * columns), batch)
+    assert elsewhere.kind == "conv_dense"
+
+
 def test_proportions_are_powers_of_two_and_ordinary_by_default() -> None:
     assert proportion("torch", "add") == proportion("onnxruntime", "conv_dense") == ORDINARY
-    assert proportions("torch", ["max_pool", "add"]).tolist() == [[128, 4, 8], [1, 1, 1]]
+    assert proportions("torch", ["max_pool", "add"]).tolist() == [[64, 4, 8], [1, 1, 1]]
     assert proportions("torch", []).shape == (0, 3)
 
 
