@@ -1,11 +1,11 @@
 """Latency: prediction error, interval coverage and speed on this machine's own runtimes, one thread.
 
 Random necks of `fusion_grid` and `merging_cells` and the reference necks. For each runtime and each of three
-seeds a session measures 100 held-out necks and 50 necks as a calibration chooses them from others: 20 by
+seeds a session measures 200 held-out necks and 50 necks as a calibration chooses them from others: 20 by
 D-optimality and 30 at random; 10 and 10 of them stand for the smaller budget. Isolated kernels are measured
 in a session of their own. Then searches with a bound are run, and their fronts measured again.
 
-It takes 20 to 35 minutes in parts (`--part NAME` measures one and keeps it); one that was interrupted goes on
+It takes 30 to 45 minutes in parts (`--part NAME` measures one and keeps it); one that was interrupted goes on
 with the parts that it has not measured yet. The last whole one's sessions stay in `artifacts/latency/last`.
 On a machine that does other work it should run at raised priority (`nice -n -20`): waiting for the core is
 taken off times, but not what others take of the caches.
@@ -51,7 +51,7 @@ from evaluators.latency.calibrate import Calibration, calibrate, expected_times
 from evaluators.latency.features import totals
 from evaluators.latency.fit import fit_relative
 from evaluators.latency.genotypes import GenotypePredictor
-from evaluators.latency.measuring import finished, measure
+from evaluators.latency.measuring import finished, load_average, measure
 from evaluators.latency.memory import MemoryPredictor, calibrate_memory
 from evaluators.latency.predictor import Predictor, fit_totals
 from evaluators.latency.session import Protocol
@@ -121,10 +121,16 @@ def _coverage(
     deciles = np.mean(by_decile, axis=0)
     overall = _spread(f"{name}_coverage", covered, "nominal 0.90")
     listed = " ".join(f"{value:.2f}" for value in deciles)
+    tenth = sum(len(found.test) for found in trials) // 10
     return [
         overall,
         Figure(f"{name}_coverage_most", overall.value, "1", detail="the same, held to its upper target"),
-        Figure(f"{name}_coverage_worst_decile", min(deciles), "1", detail=f"fastest to slowest: {listed}"),
+        Figure(
+            f"{name}_coverage_worst_decile",
+            min(deciles),
+            "1",
+            detail=f"{tenth} necks a decile, fastest to slowest: {listed}",
+        ),
         _spread(f"{name}_half_width", widths, "median half-width of the 90 % intervals, in log time"),
     ]
 
@@ -305,7 +311,10 @@ def part(name: str) -> list[Figure]:
     path = PARTS / f"{name}.json"
     if path.exists():
         return [Figure(**record) for record in json.loads(path.read_text())]
+    began = time.monotonic()
     figures = MEASURES[name](quick=False)
+    detail = f"to measure this part; load {load_average():.1f} at its end, niceness {os.nice(0)}"
+    figures.append(Figure(f"{name}_part_s", time.monotonic() - began, "s", detail=detail))
     PARTS.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps([asdict(figure) for figure in figures], indent=1))
     return figures

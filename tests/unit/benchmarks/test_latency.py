@@ -8,13 +8,13 @@ import pytest
 
 from benchmarks import latency
 from benchmarks.form import Figure
-from benchmarks.latency_necks import DRAWN, HELD_OUT_SEEDS, QUICK_SEED, SEEDS, SPACES, sampled
+from benchmarks.latency_necks import DRAWN, HELD_OUT_SEEDS, QUICK_SEEDS, SEEDS, SPACES, sampled
 from evaluators.latency.calibrate import designed
 
 
 def test_a_smaller_budget_is_the_start_of_a_larger_one() -> None:
     assert len(DRAWN) == 50
-    assert len({*SEEDS, *HELD_OUT_SEEDS, QUICK_SEED}) == 7
+    assert len({*SEEDS, *HELD_OUT_SEEDS, *QUICK_SEEDS}) == 8
     for budget in (20, 50):
         assert DRAWN[:budget].count(False) == designed(budget)
 
@@ -44,6 +44,7 @@ def test_a_part_is_measured_once_until_the_whole_is_there(
     monkeypatch.setattr(latency, "MEASURES", {name: measuring(name) for name in ("one", "two")})
     assert latency.part("one") == latency.part("one")
     assert json.loads((tmp_path / "parts" / "one.json").read_text())[0]["name"] == "one_error"
-    assert [figure.name for figure in latency.measure_all(quick=False)] == ["one_error", "two_error"]
+    names = [figure.name for figure in latency.measure_all(quick=False)]
+    assert names == ["one_error", "one_part_s", "two_error", "two_part_s"]
     assert asked == ["one", "two"]
     assert [path.name for path in (tmp_path / "parts").iterdir()] == ["last"], "kept for a closer look"
