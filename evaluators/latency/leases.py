@@ -6,6 +6,7 @@ answer counts only for the epoch that it was given out with.
 
 import math
 import secrets
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
@@ -32,6 +33,8 @@ REFERENCE = -1000
 LEASE_S = 900.0
 TOKEN_S = 3600.0
 """How long a one-time token may be used."""
+LEAST_TIMES = 10
+"""Raw times of each neck below which a session is refused, where as many were asked for."""
 STRIKES = 3
 """Sessions in a row that drifted or failed before an agent is set aside."""
 
@@ -289,6 +292,7 @@ def _session(request: BatchRequest, result: Mapping[str, Any]) -> Session:
         raise InvalidSample(
             f"times are missing for items {sorted(wanted - found)}, unasked {sorted(found - wanted)}"
         )
+    _check_times(visits, min(LEAST_TIMES, request.visits * request.runs))
     if not all(math.isfinite(visit.at_s) for visit in visits):
         raise InvalidSample("a visit's time of day is not a number")
     measured = measurements(visits)
@@ -306,6 +310,16 @@ def _session(request: BatchRequest, result: Mapping[str, Any]) -> Session:
         float(result.get("elapsed_s") or 0.0),
         float(result["load"]) if result.get("load") is not None else math.nan,
     )
+
+
+def _check_times(visits: Sequence[Visit], least: int) -> None:
+    counts: Counter[int] = Counter()
+    for visit in visits:
+        counts[visit.item] += len(visit.runs_ms)
+    few = {item: count for item, count in sorted(counts.items()) if count < least}
+    if few:
+        listed = ", ".join(f"item {item} has {count}" for item, count in few.items())
+        raise InvalidSample(f"at least {least} times of each item are needed: {listed}")
 
 
 def _sentinel_ratios(session: Session) -> tuple[float, ...]:

@@ -78,6 +78,15 @@ def test_a_negative_time_is_refused() -> None:
     assert isinstance(leases.answer(REQUEST, bad, Standing()).problem, InvalidSample)
 
 
+def test_too_few_times_of_a_neck_are_refused() -> None:
+    bad = result()
+    kept = [visit for visit in bad["visits"] if visit["item"] != 1]
+    bad["visits"] = [*kept, *[visit for visit in bad["visits"] if visit["item"] == 1][:3]]
+    found = leases.answer(REQUEST, bad, Standing())
+    assert found.session is None and isinstance(found.problem, InvalidSample)
+    assert "at least 10 times of each item are needed: item 1 has 9" in str(found.problem)
+
+
 def test_an_answer_without_a_description_is_refused() -> None:
     found = leases.answer(REQUEST, result(description={}), Standing())
     assert "does not say its machine" in str(found.problem)
