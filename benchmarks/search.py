@@ -1,11 +1,12 @@
 """How few evaluations each strategy needs, what the search itself costs, and what kills do to it.
 
 Every strategy runs with five seeds that nothing was developed on (400 to 404; 0 to 4, 100 to 119, 200 to 204
-and 300 to 304 were used before) on (a) a table of every neck of the demo's space, scored by the trained demo supernet
-(`benchmarks.landscapes.tabulate` made it) and (b) a synthetic space of known front
+and 300 to 304 were used before) on (a) a table of every neck of the demo's space, scored by the trained demo
+supernet (`benchmarks.landscapes.tabulate` made it) and (b) a synthetic space of known front
 (`benchmarks.landscapes.stacked`); four of them also on the sixth of (a) that used to be the table, where
-500 evaluations are 16 % of all necks. Then the overheads are measured, and searches on Ray are killed twenty
-times. About 25 minutes on two cores; an interrupted run goes on where it stopped, in `.cache/benchmarks`.
+500 evaluations are 16 % of all necks. LINAS is run as it was published too, 25 seeds, beside its NSGA-II on
+(b). Then the overheads are measured, and searches on Ray are killed twenty times. About 45 minutes on two
+cores; an interrupted run goes on where it stopped, in `.cache/benchmarks`.
 """
 
 import tempfile

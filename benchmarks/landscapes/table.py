@@ -1,6 +1,6 @@
 """Every neck of the demo's space, scored once by the weights of the trained demo supernet.
 
-`python -m benchmarks.landscapes.tabulate` makes such a file, and says how the stored one was made.
+`python -m benchmarks.landscapes.tabulate` made the file.
 """
 
 import gzip
