@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection
@@ -52,7 +53,6 @@ def plan(store: Store, owner: str, request: NewSearch) -> Plan:
     _check_budget(request, store.settings)
     strategy = _strategy(request)
     _check_objectives(request)
-    baselines = _baselines(request)
     _check_devices(request)
     names = device_names(store, owner, request)
     if request.supernet is not None:
@@ -64,7 +64,7 @@ def plan(store: Store, owner: str, request: NewSearch) -> Plan:
     spec = request.model_dump(
         mode="json", exclude={"supernet", "supernet_id", "devices", "label", "priority"}
     )
-    spec |= {"strategy": strategy, "baselines": baselines}
+    spec |= {"strategy": strategy, "baselines": _baselines(request, space)}
     if names:
         spec["devices"] = [{"name": name} for name in names]
     check_imports(store, space, spec["imports"])
@@ -273,19 +273,30 @@ def _unmeasured(request: NewSearch) -> list[Pointed]:
     return [Pointed(place, detail) for place, name in objectives + bounds if name.startswith("latency")]
 
 
-def _baselines(request: NewSearch) -> list[str]:
+def _baselines(request: NewSearch, space: Mapping[str, Any]) -> list[str]:
+    """Return the published necks to score; left out, those that the space contains, and FPN, PAFPN, BiFPN."""
     from search_space import reference
     from search_space.errors import near
 
-    known = reference.names()
     if request.baselines is None:
-        return [name for name in BASELINES if name in known]
+        return list(_contained(json.dumps(space, sort_keys=True)))
+    known = reference.names()
     for index, name in enumerate(request.baselines):
         if name not in known:
             raise Unacceptable(
                 Pointed(f"/baselines/{index}", f"no published neck {name!r}{near(name, known)}")
             )
     return list(request.baselines)
+
+
+@lru_cache(maxsize=64)
+def _contained(space: str) -> tuple[str, ...]:
+    from search_space import reference
+    from search_space.space import Space
+
+    known = reference.names()
+    names = [name for name in (*BASELINES, *Space.load(json.loads(space)).baselines()) if name in known]
+    return tuple(dict.fromkeys(names))
 
 
 def _check_devices(request: NewSearch) -> None:

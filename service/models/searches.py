@@ -91,7 +91,7 @@ class NewSearch(Request):
         None,
         max_length=32,
         description="published necks scored in the same run, those outside the space after a brief "
-        "training; fpn, pafpn, bifpn when left out",
+        "training; when left out fpn, pafpn, bifpn and every other that the space contains",
     )
     imports: list[ImportedNeck] = Field(
         default_factory=list, max_length=8, description="necks from elsewhere, scored as baselines too"
