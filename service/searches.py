@@ -279,7 +279,7 @@ def _baselines(request: NewSearch, space: Mapping[str, Any]) -> list[str]:
     from search_space.errors import near
 
     if request.baselines is None:
-        return list(_contained(json.dumps(space, sort_keys=True)))
+        return list(default_baselines(space))
     known = reference.names()
     for index, name in enumerate(request.baselines):
         if name not in known:
@@ -289,14 +289,19 @@ def _baselines(request: NewSearch, space: Mapping[str, Any]) -> list[str]:
     return list(request.baselines)
 
 
+def default_baselines(space: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the published necks that are scored where a search names none."""
+    return (*BASELINES, *_contained(json.dumps(dict(space), sort_keys=True)))
+
+
 @lru_cache(maxsize=64)
 def _contained(space: str) -> tuple[str, ...]:
+    """Return the published necks that a space contains, those aside that are always scored."""
     from search_space import reference
     from search_space.space import Space
 
-    known = reference.names()
-    names = [name for name in (*BASELINES, *Space.load(json.loads(space)).baselines()) if name in known]
-    return tuple(dict.fromkeys(names))
+    known = set(reference.names()) - set(BASELINES)
+    return tuple(name for name in Space.load(json.loads(space)).baselines() if name in known)
 
 
 def _check_devices(request: NewSearch) -> None:

@@ -14,7 +14,7 @@ from service.paging import Paging
 from service.routes import datasets as datasets_api
 from service.routes import devices as devices_api
 from service.routes import supernets as supernets_api
-from service.searches import BASELINES, PREFERRED
+from service.searches import PREFERRED, default_baselines
 from service.states import ENDED, GOOD
 from service.stores.rows import Page
 from service.ui import defaults
@@ -24,6 +24,8 @@ router = APIRouter(route_class=PageRoute)
 MOST_LISTED = 200
 BACKBONES = ("mobilenetv3_small_050", "mobilenetv3_large_100", "resnet10t", "resnet18", "efficientnet_lite0")
 """Suggestions; the field takes any timm model that offers features."""
+SPACE = {"space": "fusion_grid"}
+"""The space of a supernet that nothing else is said of: the published necks that it contains are ticked."""
 NOT_HERE = ("remote", "cuda")
 """Kinds of devices that the workers' machine need not have: they are registered on the page of devices."""
 
@@ -55,7 +57,7 @@ def _choices() -> dict[str, Any]:
         "strategies": strategies,
         "strategy": next(name for name in PREFERRED if name in strategies),
         "necks": defaults.plugins("search_space.reference"),
-        "baselines": BASELINES,
+        "baselines": default_baselines(SPACE),
         "budget": BudgetSpec(),
         "kinds": [name for name in defaults.plugins("evaluators.devices") if name not in NOT_HERE],
         "metrics": [name for name in METRICS if name not in ("miou",)],
