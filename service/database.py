@@ -18,12 +18,11 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    literal_column,
     make_url,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DisconnectionError, OperationalError
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
 
 BUSY_TIMEOUT_MS = 30_000
 NOW = "neckline_now"
@@ -35,10 +34,6 @@ UNSYNCED = ("-c synchronous_commit=off",)
 """A commit does not wait for PostgreSQL's disk. The log is written in order: a later commit that waits makes
 these last too.
 """
-CLOCKS = {
-    "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
-    "postgresql": "extract(epoch FROM clock_timestamp())::float8",
-}
 SINGLY = {"isolation_level": "AUTOCOMMIT"}
 """PostgreSQL's READ COMMITTED shows each statement the latest state anyway: a transaction around reads would
 add nothing but two round trips.
@@ -120,7 +115,7 @@ def read_clock(connection: Connection) -> float:
     """Return the time on the database's clock when the transaction first asked, seconds since 1970."""
     known: float | None = connection.info.get(NOW)
     if known is None:
-        known = float(connection.exec_driver_sql(f"SELECT {CLOCKS[connection.dialect.name]}").scalar_one())
+        known = float(connection.exec_driver_sql(f"SELECT {_clock(connection)}").scalar_one())
         connection.info[NOW] = known
     return known
 
@@ -130,16 +125,9 @@ def keep_clock(connection: Connection, now: float) -> None:
     connection.info[NOW] = now
 
 
-class clock(ColumnElement[float]):
-    """The database's clock as an expression, seconds since 1970 when the statement begins."""
-
-    inherit_cache = True
-    type = Double()
-
-
-@compiles(clock)
-def _compile_clock(_element: clock, compiler: SQLCompiler, **_options: Any) -> str:
-    return CLOCKS[compiler.dialect.name]
+def clock(connection: Connection) -> ColumnElement[float]:
+    """Return the database's clock as an expression, seconds since 1970 when the statement begins."""
+    return literal_column(_clock(connection), Double)
 
 
 def insert(connection: Connection, table: Table) -> Any:
@@ -160,6 +148,12 @@ def insert_new(
         statement = statement.values(**computed)
     statement = statement.on_conflict_do_nothing().returning(key)
     return connection.execute(statement, dict(values)).one_or_none() is not None
+
+
+def _clock(connection: Connection) -> str:
+    if connection.dialect.name == "sqlite":
+        return "(julianday('now') - 2440587.5) * 86400.0"
+    return "extract(epoch FROM clock_timestamp())::float8"
 
 
 def _sqlite_engine(url: str, pool: int) -> Engine:

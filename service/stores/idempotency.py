@@ -37,7 +37,7 @@ def begin(tx: Connection, owner: str, key: str, fingerprint: str) -> Reply | str
     """
     fresh = new_id()
     values = {"owner": owner, "key": key, "fingerprint": fingerprint, "resource_id": fresh, "done": False}
-    if insert_new(tx, idempotency, values, {"created_at": clock()}):
+    if insert_new(tx, idempotency, values, {"created_at": clock(tx)}):
         return fresh
     now = read_clock(tx)
     this = (idempotency.c.owner == owner) & (idempotency.c.key == key)

@@ -40,7 +40,8 @@ STORE = insert(jobs).returning(jobs)
 ACTIVE = select(func.count()).where(
     jobs.c.owner == bindparam("of"), jobs.c.state.in_([state for state in State if state not in ENDED])
 )
-STANDING = select(ACTIVE.scalar_subquery(), exists().where(jobs.c.id == bindparam("wanted")), clock())
+STANDING: dict[str, Select[Any]] = {}
+"""The statement of `standing` in each dialect, whose clocks differ."""
 
 
 @dataclass(frozen=True)
@@ -285,7 +286,11 @@ def standing(tx: Connection, owner: str, job_id: str) -> tuple[int, bool]:
     """Return how many unfinished jobs the owner has, and whether this job is stored already; the clock is
     read along, in one statement.
     """
-    active, stored, now = tx.execute(STANDING, {"of": owner, "wanted": job_id}).one()
+    dialect = tx.dialect.name
+    if dialect not in STANDING:
+        known = exists().where(jobs.c.id == bindparam("wanted"))
+        STANDING[dialect] = select(ACTIVE.scalar_subquery(), known, clock(tx))
+    active, stored, now = tx.execute(STANDING[dialect], {"of": owner, "wanted": job_id}).one()
     keep_clock(tx, now)
     return int(active), bool(stored)
 
