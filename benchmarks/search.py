@@ -46,8 +46,6 @@ EIGHTH = 62
 """Evaluations within which the default should be there: 8 times fewer."""
 ABOVE = 30
 """Budgets from which on the default may never be worse than random draws."""
-REPRODUCED = tuple(range(500, 512))
-"""Seeds of the reproduction: a run of LINAS takes two minutes."""
 SEARCHES, KILLS = 4, 5
 """Searches that are killed, and how often each."""
 
@@ -81,7 +79,7 @@ def measure(*, quick: bool) -> list[Figure]:
     curves = races.every(parts)
     races.write(curves)
     draw(curves, PLOT)
-    reproduced = reproduced_linas(reproduction.all_runs(parts, REPRODUCED))
+    reproduced = reproduced_linas(reproduction.all_runs(parts))
     paces = _paces(parts, quick=False)
     return [*_races(curves), *reproduced, *paces, *_kills(parts, SEARCHES, KILLS)]
 
