@@ -24,9 +24,9 @@ Floats = NDArray[np.float64]
 IMAGE = (256, 256)
 CHANNELS = {3: 64, 4: 128, 5: 256}
 WIDTHS = [32, 48, 64, 96, 128]
-SEEDS = (91, 92, 93)
+SEEDS = (101, 102, 103)
 """Of the necks that are trained on."""
-HELD_OUT_SEEDS = (9411, 9412, 9413)
+HELD_OUT_SEEDS = (10411, 10412, 10413)
 """Of the necks held out beside each of them; none of them was measured before the method was final."""
 QUICK_SEEDS = 7400, 740
 """Held out and trained on in a quick look, which must not show the necks that count."""

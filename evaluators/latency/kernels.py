@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-LOWERING_VERSION = 5
+LOWERING_VERSION = 6
 """Raised when the kernel lists change, since a predictor's coefficients hold for one lowering only."""
 
 FLOAT_BYTES = 4

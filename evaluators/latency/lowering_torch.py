@@ -3,9 +3,11 @@
 On a processor, torch hands convolutions to oneDNN or runs them as a matrix product of its own, which costs
 far less to set up: by kernel, stride, groups, size, batch and threads (`ConvParams::use_mkldnn`). Where maps
 are wide and have many channels, oneDNN works on several blocks of them at once and multiplies up to twice as
-fast (`jit_avx512_common_conv_fwd_kernel`). Max-pooling compares pixel by pixel.
+fast (`jit_avx512_common_conv_fwd_kernel`). Max-pooling compares pixel by pixel. Neither knows
+TensorFlow's margins or repeated ones: an operation of its own adds them, and makes the map a larger one.
 """
 
+from collections.abc import Sequence
 from math import prod
 
 from evaluators.latency.expansion import Program, Work, expand
@@ -15,6 +17,7 @@ from evaluators.latency.pieces import Held, Piece, Ran
 from search_space.architecture import Architecture
 from search_space.op import Shape, Size
 from search_space.ops.conv import Conv
+from search_space.ops.pool import Pool
 
 _SMALL = 20_480
 """Numbers of an input up to which torch runs a dense convolution itself."""
@@ -41,19 +44,40 @@ def lower_torch(
         threads: of the processor; 0: an accelerator.
     """
     program = expand(architecture, image_size)
-    return tuple(_kernel(program, work, batch, threads) for work in program.works)
+    return tuple(kernel for work in program.works for kernel in _kernels(program, work, batch, threads))
 
 
 def run_piece(piece: Piece, batch: int, *, threads: int) -> Ran:
     """Run one piece of a neck; what its neighbours do makes no difference."""
     program = piece.program(range(piece.arity))
-    kernels = [_kernel(program, work, batch, threads) for work in program.works]
+    kernels = [kernel for work in program.works for kernel in _kernels(program, work, batch, threads)]
     return Ran(totals(kernels), (Held(),) * piece.arity, Held())
 
 
-def _kernel(program: Program, work: Work, batch: int, threads: int) -> Kernel:
+def _kernels(program: Program, work: Work, batch: int, threads: int) -> list[Kernel]:
     inputs = [program.shapes[value] for value in work.inputs]
-    output = program.shapes[work.output]
+    wider = padded(work, inputs[0])
+    if wider == inputs[0]:
+        return [_kernel(work, inputs, program.shapes[work.output], batch, threads)]
+    moved = FLOAT_BYTES * batch * (prod(inputs[0]) + prod(wider))
+    pad = Kernel(work.path, "pad", 0, moved)
+    return [pad, _kernel(work, [wider], program.shapes[work.output], batch, threads)]
+
+
+def padded(work: Work, shape: Shape) -> Shape:
+    """Return the map over which a window moves, with the margin that is added to it beforehand, if any."""
+    op = work.op
+    if isinstance(op, Conv) and work.kind == "conv" and op.padding == "replicate":
+        return Shape(shape.channels, shape.height + 2 * op.margin, shape.width + 2 * op.margin)
+    if work.kind not in ("conv", "max_pool") or getattr(op, "padding", "") != "same":
+        return shape
+    assert isinstance(op, Conv | Pool), op
+    reach = (op.dilation if isinstance(op, Conv) else 1) * (op.kernel - 1) + 1
+    height, width = (max(extent, (-(-extent // op.stride) - 1) * op.stride + reach) for extent in shape[1:])
+    return Shape(shape.channels, height, width)
+
+
+def _kernel(work: Work, inputs: Sequence[Shape], output: Shape, batch: int, threads: int) -> Kernel:
     kind = kernel_kind(work, inputs[0].channels)
     read, macs, weights = sum(prod(shape) for shape in inputs), pooling(work, output, threads), 0
     if (isinstance(work.op, Conv) and work.kind == "conv") or work.kind == "unknown":

@@ -24,7 +24,7 @@ _TORCH: Mapping[str, Proportion] = {
     "conv_pointwise_gemm": (1.0, 0.125, 2.0),
     "resize_nearest": (1.0, 4.0, 4.0),
     "resize_bilinear": (1.0, 4.0, 4.0),
-    "max_pool": (64.0, 4.0, 8.0),
+    "max_pool": (64.0, 4.0, 2.0),
     "avg_pool": (128.0, 4.0, 8.0),
     "adaptive_pool_max": (1.0, 8.0, 8.0),
     "adaptive_pool_avg": (1.0, 8.0, 8.0),

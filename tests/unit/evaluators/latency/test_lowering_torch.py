@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 import torch
@@ -13,11 +14,12 @@ from search_space.architecture import Architecture, Edge, Input, Node
 from search_space.op import Op
 from search_space.ops.conv import Conv
 from search_space.ops.pool import Pool
+from supernet.subnet import Subnet
 
 
-def neck(op: Op, channels: int, width: int) -> Architecture:
-    node = Node("out", 3, width, (Edge("x"),), None, (op,))
-    return Architecture((Input("x", 3, channels),), (node,), ((3, "out"),))
+def neck(op: Op, channels: int, width: int, level: int = 3) -> Architecture:
+    node = Node("out", level, width, (Edge("x"),), None, (op,))
+    return Architecture((Input("x", 3, channels),), (node,), ((level, "out"),))
 
 
 CASES = [
@@ -93,9 +95,46 @@ def test_wide_convolutions_are_of_a_class_of_their_own(
     assert elsewhere.kind == "conv_dense"
 
 
+PADDED = [  # operation, channels, columns: the rows and columns of margin that are added beforehand
+    (Conv(width=8, kernel=3, padding="same"), 8, 8, 2),
+    (Conv(width=8, kernel=3, stride=2, padding="same"), 8, 8, 1),
+    (Conv(width=8, kernel=5, dilation=2, padding="same"), 8, 8, 8),
+    (Conv(width=8, kernel=3, padding="replicate"), 8, 8, 2),
+    (Conv(width=64, kernel=3, padding="same"), 64, 16, 2),  # 16,384 numbers, 20,736 with the margin
+    (Pool(kernel=3, stride=2, padding="same"), 8, 8, 1),
+    (Pool(kernel=2, stride=2, padding="same"), 8, 8, 0),
+    (Conv(width=8, kernel=1, padding="same"), 8, 8, 0),
+    (Conv(width=8, kernel=3), 8, 8, 0),
+    (Pool(kernel=3, stride=2), 8, 8, 0),
+]
+
+
+@pytest.mark.parametrize(("op", "channels", "columns", "margin"), PADDED)
+def test_a_margin_is_added_beforehand_where_torch_does_so(
+    op: Conv | Pool, channels: int, columns: int, margin: int
+) -> None:
+    made, size = neck(op, channels, channels, 2 + op.stride), (8 * columns, 8 * columns)
+    *pads, kernel = lower_torch(made, size, threads=1)
+    larger = channels * (columns + margin) ** 2
+    expected = [4 * (channels * columns**2 + larger)] if margin else []
+    assert [(pad.kind, pad.bytes) for pad in pads] == [("pad", moved) for moved in expected]
+    subnet, x = Subnet(made).eval(), torch.randn(1, channels, columns, columns)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode(), profile(activities=[ProfilerActivity.CPU]) as seen:
+            subnet({3: x})
+    finally:
+        torch.set_num_threads(before)
+    ran = Counter(event.name for event in seen.events() or ())
+    assert ran["aten::pad"] + ran["aten::replication_pad2d"] >= len(pads)
+    if isinstance(op, Conv):
+        assert ("aten::mkldnn_convolution" in ran) is not kernel.kind.endswith("_gemm"), (kernel, ran)
+
+
 def test_proportions_are_powers_of_two_and_ordinary_by_default() -> None:
     assert proportion("torch", "add") == proportion("onnxruntime", "conv_dense") == ORDINARY
-    assert proportions("torch", ["max_pool", "add"]).tolist() == [[64, 4, 8], [1, 1, 1]]
+    assert proportions("torch", ["max_pool", "add"]).tolist() == [[64, 4, 2], [1, 1, 1]]
     assert proportions("torch", []).shape == (0, 3)
 
 

@@ -156,6 +156,27 @@ def test_residuals_of_equal_spread_give_the_conformal_quantile() -> None:
     assert 0.09 < residuals.half_widths(np.zeros(1), 0.5)[0] < 0.11
 
 
+def test_intervals_are_wider_at_both_ends_of_the_sizes_measured() -> None:
+    predicted = np.geomspace(1, 100, 30)
+    residuals = Residuals.of(predicted, predicted * np.exp(np.resize([0.05, -0.05], 30)))
+    fastest, middle, slowest = residuals.half_widths(np.log([1.0, 10.0, 100.0]), 0.9)
+    assert middle == pytest.approx(residuals.half_widths(np.log([9.0]), 0.9)[0], rel=0.01)
+    assert 1.1 < fastest / middle < 1.25
+    assert slowest == pytest.approx(fastest, rel=0.01)
+    beyond = residuals.half_widths(np.log([0.1, 1000.0]), 0.9)
+    assert beyond == pytest.approx([fastest, slowest])
+
+
+def test_errors_that_grow_towards_an_end_widen_its_intervals_further() -> None:
+    predicted, signs = np.geomspace(1, 100, 60), np.resize([1.0, -1.0], 60)
+    even = Residuals.of(predicted, predicted * np.exp(0.05 * signs))
+    worse = Residuals.of(predicted, predicted * np.exp(np.linspace(0.1, 0.02, 60) * signs))
+    ratios = [
+        widths[0] / widths[1] for widths in (r.half_widths(np.log([1.0, 10.0]), 0.9) for r in (even, worse))
+    ]
+    assert ratios[1] > 1.1 * ratios[0]
+
+
 @pytest.mark.parametrize("count", [20, 30, 50, 140])
 def test_intervals_cover_what_they_promise_over_the_draw_of_the_measured_necks(count: int) -> None:
     rng = np.random.default_rng(count)
