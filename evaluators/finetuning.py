@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from evaluators.accuracy import AccuracyEvaluator
 from evaluators.errors import InvalidSchedule
-from evaluators.score import Score
+from evaluators.score import Score, Source
 from evaluators.validation import Outcome
 from search_space.architecture import Architecture
 from supernet.training.alone import Alone, AloneSpec, fresh, inherited, losses_alone
@@ -101,22 +101,30 @@ class FineTuning:
         for step, loss in enumerate(losses, 1):
             yield Progress(step, spec.steps, loss)
 
-    def outcome(self) -> Outcome:
-        """Return what the weights reach on the validation images, norm statistics re-estimated."""
-        return self._evaluator.outcome_alone(self.model)
+    @property
+    def source(self) -> Source:
+        """`fine-tuned`, or `trained` where it began from first weights."""
+        return "trained" if self._scratch else "fine-tuned"
 
-    def scores(self) -> tuple[Score, ...]:
-        """Return the same as scores: `fine-tuned`, or `trained` where it began from first weights."""
-        return self.outcome().scores("trained" if self._scratch else "fine-tuned")
+    def outcome(self, *, whole: bool = True) -> Outcome:
+        """Return what the weights reach, on all validation images or on those candidates are scored on."""
+        return self._evaluator.outcome_alone(self.model, whole=whole)
+
+    def scores(self, *, whole: bool = True) -> tuple[Score, ...]:
+        """Return the same as scores."""
+        return self.outcome(whole=whole).scores(self.source)
 
 
 def in_rounds(tuning: FineTuning, rounds: int) -> Iterator[tuple[Score, ...]]:
-    """Train in that many rounds of about equal length, and yield the scores after each."""
+    """Train in that many rounds of about equal length, and yield the scores after each.
+
+    Only those of the last are on all validation images, where not all of them are kept in memory.
+    """
     done = 0
     for progress in tuning.run():
         if progress.step * rounds >= (done + 1) * progress.total:
             done += 1
-            yield tuning.scores()
+            yield tuning.scores(whole=progress.step == progress.total)
 
 
 def _begun(

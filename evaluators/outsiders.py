@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evaluators.accuracy import AccuracyEvaluator
+from evaluators.accuracy import AccuracyEvaluator, levels_of
 from evaluators.finetuning import CONTROL_RATE, FineTuning, Schedule
-from evaluators.score import Score
+from evaluators.score import Score, Source
+from evaluators.validation import Run
 from search_space.architecture import Architecture
 from supernet.errors import UnknownWeights
 from supernet.export.importing import load_neck
@@ -42,18 +43,27 @@ class AnyNeck:
             UnreadableWeights, WeightMismatch: the given weights cannot be trusted, or are another neck's.
             InvalidArchitecture: the neck's outputs differ in width, so that no shared head follows them.
         """
+        run, source = self.ready(architecture)
+        return self.evaluator.validation.outcome(run, levels_of(architecture)).scores(source)
+
+    def ready(self, architecture: Architecture) -> tuple[Run, Source]:
+        """Return the architecture with the weights that it is scored by, and where they come from.
+
+        Raises:
+            as above.
+        """
         given = self.weights.get(architecture.key)
         if given is not None:
             return self._trained(architecture, load_neck(architecture, given))
         try:
-            return self.evaluator.score(architecture)
+            return self.evaluator.calibrated(architecture), "inherited"
         except UnknownWeights:
             return self._trained(architecture)
 
-    def _trained(self, architecture: Architecture, neck: Subnet | None = None) -> tuple[Score, ...]:
+    def _trained(self, architecture: Architecture, neck: Subnet | None = None) -> tuple[Run, Source]:
         new = fresh(self.evaluator.detector.task, architecture, self.schedule.seed)
         model = new if neck is None else Alone(neck, new.head)
         tuning = FineTuning(self.evaluator, architecture, self.schedule, scratch=neck is None, model=model)
         for _ in tuning.run():
             pass
-        return tuning.scores()
+        return self.evaluator.calibrated_alone(tuning.model), tuning.source

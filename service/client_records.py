@@ -210,6 +210,13 @@ class Point:
         """Return its value."""
         return _value(self.scores, metric, source)
 
+    def known(self, metric: str) -> float | None:
+        """Return what the front was made by: measured, or on all validation images, where it was checked so;
+        else what was searched by.
+        """
+        found = (self.value(metric, source) for source in ("measured", "verified", None))
+        return next((value for value in found if value is not None), None)
+
 
 @dataclass(frozen=True)
 class Front:
@@ -234,10 +241,10 @@ class Front:
     def best(self, metric: str, *, larger: bool = True, **upper: float) -> Point | None:
         """Return the front's best point of a metric within upper bounds, such as ``latency_ms=4.0``.
 
-        A measured value counts before a predicted one.
+        A measured value counts before a predicted one, and one of all validation images before one of a part.
         """
         within = [point for point in self.points if _is_within(point, upper)]
-        ranked = [(value, point) for point in within if (value := point.value(metric)) is not None]
+        ranked = [(value, point) for point in within if (value := point.known(metric)) is not None]
         if not ranked:
             return None
         return (max if larger else min)(ranked, key=lambda entry: entry[0])[1]
@@ -246,7 +253,7 @@ class Front:
         metrics = [axis["metric"] for axis in self.raw["objectives"]]
         head = "".join(f"<th>{escape(name)}</th>" for name in ("subnet", "origin", *metrics))
         shown = (*self.points, *self.baselines)
-        table = [(point.id, point.origin, *(point.value(metric) for metric in metrics)) for point in shown]
+        table = [(point.id, point.origin, *(point.known(metric) for metric in metrics)) for point in shown]
         rows = ["".join(f"<td>{escape(str(cell))}</td>" for cell in cells) for cells in table]
         return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
@@ -270,13 +277,8 @@ def _point(record: Json) -> Point:
 
 
 def _is_within(point: Point, upper: Mapping[str, float]) -> bool:
-    values = ((_trusted(point, name), bound) for name, bound in upper.items())
+    values = ((point.known(name), bound) for name, bound in upper.items())
     return all(value is not None and value <= bound for value, bound in values)
-
-
-def _trusted(point: Point, metric: str) -> float | None:
-    measured = point.value(metric, "measured")
-    return point.value(metric) if measured is None else measured
 
 
 def _value(scores: Any, metric: str, source: str | None) -> float | None:

@@ -25,6 +25,10 @@ RANKED = 2_000
 """Points of which the exact rank is computed; beyond the front's neighbourhood it is of no use."""
 
 
+Checked = Mapping[str, tuple[float, float]]
+"""Value and standard error by metric; a measured value counts as exact."""
+
+
 @dataclass(frozen=True)
 class Points:
     """The scored architectures of a search: ids, origins and metrics by name (NaN where a score is
@@ -32,8 +36,9 @@ class Points:
 
     Attributes:
         errors: standard errors by metric, 0 where none is known.
-        measured: what was measured on the device once the search had ended, by id and metric.
-        front_id: of the stored front, from which `measured` comes; None while there is none.
+        checked: value and standard error of what was found once the search had ended, by id and metric:
+            measured on the device, or scored on all validation images.
+        front_id: of the stored front, from which `checked` comes; None while there is none.
     """
 
     ids: tuple[str, ...] = ()
@@ -43,7 +48,7 @@ class Points:
     baselines: tuple[int, ...] = ()
     last: int = 0
     errors: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    checked: Mapping[str, Checked] = field(default_factory=dict)
     front_id: str | None = None
 
     def column(self, metric: str) -> NDArray[np.float64]:
@@ -57,12 +62,12 @@ class Points:
         return np.zeros(len(self.ids)) if found is None else found
 
     def known(self, metric: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return (N,) values and standard errors, what was measured in place of what was predicted."""
+        """Return (N,) values and standard errors, what was checked in place of what was searched by."""
         values, errors = self.column(metric).copy(), self.error(metric).copy()
-        place = {identifier: index for index, identifier in enumerate(self.ids)} if self.measured else {}
-        for identifier, found in self.measured.items():
+        place = {identifier: index for index, identifier in enumerate(self.ids)} if self.checked else {}
+        for identifier, found in self.checked.items():
             if metric in found and identifier in place:
-                values[place[identifier]], errors[place[identifier]] = found[metric], 0.0
+                values[place[identifier]], errors[place[identifier]] = found[metric]
         return values, errors
 
 
@@ -75,7 +80,7 @@ class Ranking:
     violations: NDArray[np.float64]
     front: NDArray[np.intp]
     neighbours: NDArray[np.intp]
-    """Dominated ones near the front, then those that measuring showed to miss a constraint."""
+    """Dominated ones near the front, then those that were found to miss a constraint when checked."""
     nearest: NDArray[np.intp]
     ranks: Mapping[int, int]
     reference: tuple[float, ...] | None
@@ -105,7 +110,7 @@ class Fronts:
         if rows:
             known = _extended(known, rows)
         if document is not None:
-            known = replace(known, front_id=document[0], measured=_measured(document[1]))
+            known = replace(known, front_id=document[0], checked=_checked(document[1]))
         with self._lock:
             self._known[search_id] = known
             self._known.move_to_end(search_id)
@@ -134,7 +139,8 @@ class Fronts:
 def rank(points: Points, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> Ranking:
     """Return the front of the points and what lies about it.
 
-    Once some were measured, the front is that of the measured ones: a prediction beats no measurement.
+    Once some were checked, the front is that of the checked ones: a prediction beats no measurement, and a
+    score on a part of the images none on all of them.
     """
     costs = np.stack([entry.sign * points.known(entry.metric)[0] for entry in objectives], axis=1)
     violations = _violations(points, constraints)
@@ -180,30 +186,37 @@ def _extended(known: Points, rows: Sequence[Compact]) -> Points:
         known.baselines + marked,
         rows[-1][1],
         {name: np.concatenate([known.error(name), unsure[name]]) for name in doubtful},
-        known.measured,
+        known.checked,
         known.front_id,
     )
 
 
-def _measured(document: str) -> dict[str, dict[str, float]]:
-    """Return what a stored front's members measured on the device, by id and metric."""
-    found: dict[str, dict[str, float]] = json.loads(document).get("measured_ids", {})
+def _checked(document: str) -> dict[str, Checked]:
+    """Return what was found of a stored front's members and of the baselines, by id."""
+    front = json.loads(document)
+    found: dict[str, Checked] = {
+        identifier: {metric: (value, 0.0) for metric, value in values.items()}
+        for identifier, values in front.get("measured_ids", {}).items()
+    }
+    for identifier, scores in front.get("verified_ids", {}).items():
+        exact = {metric: (value, stderr or 0.0) for metric, (value, stderr) in scores.items()}
+        found[identifier] = {**exact, **found.get(identifier, {})}
     return found
 
 
 def _judged(points: Points, objectives: Sequence[Objective], feasible: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the feasible points that were measured by an objective, all of them where none was."""
+    """Return the feasible points that were checked by every objective by which some were, all of them where
+    none was.
+    """
     wanted = {entry.metric for entry in objectives}
-    measured = {identifier for identifier, found in points.measured.items() if wanted & found.keys()}
-    kept = [i for i in feasible if points.ids[i] in measured] if measured else []
+    known = wanted & {metric for found in points.checked.values() for metric in found}
+    kept = [i for i in feasible if known <= points.checked.get(points.ids[i], {}).keys()] if known else []
     return np.array(kept, dtype=np.intp) if kept else feasible
 
 
 def _disproved(points: Points, missing: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return the points that were on the front until they were measured, baselines left out."""
-    found = (
-        [i for i in np.flatnonzero(missing) if points.ids[i] in points.measured] if points.measured else []
-    )
+    """Return the points that were on the front until they were checked, baselines left out."""
+    found = [i for i in np.flatnonzero(missing) if points.ids[i] in points.checked] if points.checked else []
     return np.array([i for i in found if i not in points.baselines], dtype=np.intp)
 
 

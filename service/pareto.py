@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
+from evaluators.score import CHECKED
 from search.errors import SearchError
 from search.objectives import Constraint, Objective
 from service.errors import Pointed, Unacceptable
@@ -85,13 +86,19 @@ def live_front(
 
 
 def to_csv(front: FrontView) -> str:
-    """Return the front, its baselines and its neighbours as CSV with a header."""
+    """Return the front, its baselines and its neighbours as CSV with a header.
+
+    A metric's own columns are of what was searched by; what was measured, or verified on all validation
+    images, follows in columns of its own.
+    """
     metrics = sorted({score.metric for point in _every(front) for score in point.scores})
+    later = sorted({name for point in _every(front) for name in _later(point)})
     table = io.StringIO()
     writer = csv.writer(table)
     fixed = ["id", "number", "origin", "feasible", "rank"]
     writer.writerow(
         [*fixed, *(f"{metric}{part}" for metric in metrics for part in ("", "_stderr", "_source"))]
+        + [f"{name}{part}" for name in later for part in ("", "_stderr")]
     )
     for point in _every(front):
         scores = {score.metric: score for score in reversed(point.scores)}
@@ -99,8 +106,18 @@ def to_csv(front: FrontView) -> str:
         for metric in metrics:
             score = scores.get(metric)
             row += ["", "", ""] if score is None else [score.value, score.stderr, score.source]
+        found = _later(point)
+        for name in later:
+            row += [found[name].value, found[name].stderr] if name in found else ["", ""]
         writer.writerow(row)
     return table.getvalue()
+
+
+def _later(point: PointView) -> dict[str, ScoreView]:
+    """Return what was found at the end beside what was searched by, such as ``ap_verified``."""
+    first = {score.metric: score for score in reversed(point.scores)}
+    checked = (score for score in point.scores if score.source in CHECKED)
+    return {f"{score.metric}_{score.source}": score for score in checked if score is not first[score.metric]}
 
 
 def _every(front: FrontView) -> list[PointView]:

@@ -21,15 +21,18 @@ from search_space.space import Space
 from service import trained
 from service.baselines import weights_of
 from service.records import Device, Revisions, Search, Supernet
+from service.settings import FEATURE_LIMIT_BYTES as DEFAULT_LIMIT_BYTES
 from service.store import Store
 from service.stores import datasets, devices, searches, supernets
 
 if TYPE_CHECKING:
+    from evaluators.accuracy import AccuracyEvaluator
     from evaluators.finetuning import Schedule
     from evaluators.latency.predictor import Predictor
+    from evaluators.outsiders import AnyNeck
 
 Scorer = Callable[[Architecture], tuple[Score, ...]]
-EVALUATOR_VERSION = 1
+EVALUATOR_VERSION = 2
 """Raised when the way of scoring changes, since old and new scores are then not comparable."""
 
 
@@ -42,16 +45,29 @@ class ScorerFactory:
     threads: int = 1
     weights: Mapping[str, Path] = field(default_factory=dict)
     """By architecture key: files with the weights of necks that were brought along."""
+    limit_bytes: int = DEFAULT_LIMIT_BYTES
+    """Of the cached validation features: a part of the images is scored where all take more."""
 
     def __call__(self) -> Scorer:
         """Return the scorer: the supernet's weights and the cached validation features live in it."""
         import torch
 
-        from evaluators.accuracy import AccuracyEvaluator
+        torch.set_num_threads(self.threads)
+        scorer = self.necks()
+        _ = scorer.evaluator.validation  # the features are computed here, not with the first score
+        return scorer
+
+    def necks(self) -> AnyNeck:
+        """Return the same before any validation feature is computed."""
         from evaluators.outsiders import AnyNeck
 
-        torch.set_num_threads(self.threads)
-        return AnyNeck(AccuracyEvaluator(self.workdir, self.dataset), self.weights)
+        return AnyNeck(self.evaluator(), self.weights)
+
+    def evaluator(self) -> AccuracyEvaluator:
+        """Return what scores the supernet's own architectures."""
+        from evaluators.accuracy import AccuracyEvaluator
+
+        return AccuracyEvaluator(self.workdir, self.dataset, limit_bytes=self.limit_bytes)
 
 
 @dataclass(frozen=True)
@@ -66,12 +82,10 @@ class FinalistFactory:
         """Yield the scores after each round."""
         import torch
 
-        from evaluators.accuracy import AccuracyEvaluator
         from evaluators.finetuning import FineTuning, in_rounds
 
         torch.set_num_threads(self.scorer.threads)
-        evaluator = AccuracyEvaluator(self.scorer.workdir, self.scorer.dataset)
-        yield from in_rounds(FineTuning(evaluator, architecture, self.schedule), self.rounds)
+        yield from in_rounds(FineTuning(self.scorer.evaluator(), architecture, self.schedule), self.rounds)
 
 
 @dataclass(frozen=True, eq=False)  # equal by identity, since strategies keep what they know by problem
@@ -148,7 +162,10 @@ def open_bench(store: Store, search_id: str) -> Bench:
     card = json.loads((workdir / "supernet.json").read_text())
     model = _read(None if predictor is None else predictor.document)
     image_size = (card["image_size"][0], card["image_size"][1])
+    limit_bytes = store.settings.feature_limit_bytes
     evaluator = f"{version('neckline')}-{EVALUATOR_VERSION}-{(supernet.revision or '')[:16]}"
+    if limit_bytes != DEFAULT_LIMIT_BYTES:  # other images may be scored then
+        evaluator += f"-{limit_bytes}"
     device_revision = "none" if predictor is None else predictor.revision or "none"
     if placed:
         device_revision = hashlib.sha256("".join(entry.revision for entry in placed).encode()).hexdigest()
@@ -160,7 +177,11 @@ def open_bench(store: Store, search_id: str) -> Bench:
         card["space"],
         image_size,
         ScorerFactory(
-            str(workdir), dataset.folder, store.settings.torch_threads, weights_of(store, search.spec)
+            str(workdir),
+            dataset.folder,
+            store.settings.torch_threads,
+            weights_of(store, search.spec),
+            limit_bytes,
         ),
         costs,
         revisions,

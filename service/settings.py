@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 2**20
+FEATURE_LIMIT_BYTES = 2048 * MEBIBYTE
 
 
 class Settings(BaseSettings):
@@ -40,6 +41,12 @@ class Settings(BaseSettings):
         1, ge=1, le=256, description="data-parallel workers of a training, on Ray; one trains in the worker"
     )
     torch_threads: int = Field(1, ge=1, description="threads of one worker or actor")
+    feature_limit_bytes: int = Field(
+        FEATURE_LIMIT_BYTES,
+        ge=1,
+        description="most that a scorer keeps of validation features; of a dataset that takes more, a random "
+        "part is scored and the front again on all of it, bytes",
+    )
     lease_s: float = Field(30.0, gt=0, description="seconds after which a silent worker loses its job")
     heartbeat_s: float = Field(10.0, gt=0, description="seconds between a worker's beats")
     sweep_s: float = Field(2.0, gt=0, description="seconds between sweeps for lost leases")

@@ -103,13 +103,15 @@ class Work:
         if self.hold.stop.is_set():
             raise StopRequested(f"job {self.job.id} was asked to stop")
 
-    def report(self, progress: Mapping[str, Any], *, event: str | None = None) -> None:
+    def report(self, progress: Mapping[str, Any], *, event: str | None = None, fruitful: bool = True) -> None:
         """Store how far the job is, as its latest progress and perhaps as an event.
+
+        Not `fruitful` is what a next attempt would have to do again: attempts that bring no more are counted.
 
         Raises:
             LeaseLost: another worker has the job.
         """
         with self.store.database.write() as tx:
-            jobs.progress(tx, self.hold.lease, progress)
+            jobs.progress(tx, self.hold.lease, progress, fruitful=fruitful)
             if event is not None:
                 events.append(tx, self.job.id, event, progress)

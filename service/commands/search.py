@@ -98,15 +98,22 @@ def pareto(
     data: Data = DATA,
     as_json: AsJson = False,
 ) -> None:
-    """Print a search's front and its baselines."""
+    """Print a search's front and its baselines: what was found at its end and, beside it where that differs,
+    what was searched by.
+    """
     with connected(url, key, data) as client:
         front = client.pareto(search_id, constraints=constraint or None)
     metrics = [axis["metric"] for axis in front.raw["objectives"]]
+    shown = (*front.points, *front.baselines)
+    before = [name for name in metrics if any(p.known(name) != p.value(name) for p in shown)]
     lines = [
-        {"id": point.id, "origin": point.origin, **{metric: point.value(metric) for metric in metrics}}
-        for point in (*front.points, *front.baselines)
+        {"id": point.id, "origin": point.origin}
+        | {metric: point.known(metric) for metric in metrics}
+        | {f"{metric} searched by": point.value(metric) for metric in before}
+        for point in shown
     ]
-    show(front.raw, as_json=as_json, text=lambda: rows(lines, ("id", "origin", *metrics)))
+    columns = ("id", "origin", *metrics, *(f"{metric} searched by" for metric in before))
+    show(front.raw, as_json=as_json, text=lambda: rows(lines, columns))
 
 
 @app.command()

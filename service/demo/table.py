@@ -16,7 +16,7 @@ def front_table(front: Front) -> Table:
     table.add_column("on the front")
     on_front = {point.id for point in front.points}
     shown = {point.id: point for point in (*front.points, *front.baselines)}
-    for point in sorted(shown.values(), key=lambda point: -(point.value("ap") or 0.0)):
+    for point in sorted(shown.values(), key=lambda point: -(point.known("ap") or 0.0)):
         table.add_row(*_row(point), "yes" if point.id in on_front else "", style=_style(point))
     return table
 
@@ -37,6 +37,8 @@ def _row(point: Point) -> tuple[str, ...]:
 
 def _number(point: Point, metric: str, source: str | None, unit: str) -> str:
     score = point.score(metric, source)
+    if source is None:
+        score = point.score(metric, "verified") or score
     if score is None:
         return "-"
     error = "" if score.get("stderr") is None else f" ± {score['stderr']:.3f}"

@@ -67,6 +67,10 @@ def _record(subnet_id: str, entry: Evaluation) -> dict[str, Any]:
     return {**state, "scores": scores if entry.state == "ok" else []}
 
 
-def _rank(entry: dict[str, Any]) -> float:
-    """Return a number that is smaller for a better finalist."""
-    return -max((score["value"] for score in entry["scores"] if score["metric"] == METRIC), default=-1.0)
+def _rank(entry: dict[str, Any]) -> tuple[bool, float]:
+    """Return what is smaller for a better finalist; those that went all the way, and thus were scored on all
+    validation images, come before those stopped early on a part of them.
+    """
+    found = [score for score in entry["scores"] if score["metric"] == METRIC]
+    is_partial = any(score.get("images") != score.get("of_images") for score in found)
+    return is_partial, -max((score["value"] for score in found), default=-1.0)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from evaluators.accuracy import AccuracyEvaluator
+from evaluators.accuracy import AccuracyEvaluator, levels_of
 from evaluators.finetuning import FineTuning, Schedule
 from evaluators.score import Score
 from search_space.architecture import Architecture
@@ -29,7 +29,8 @@ def run(work: Work) -> Outcome:
     try:
         evaluator, architecture = _subject(work)
         schedule = _schedule(work.job.request)
-        before = evaluator.score(architecture)
+        ready = evaluator.calibrated(architecture)
+        before = evaluator.whole.outcome(ready, levels_of(architecture)).scores("inherited")
         tuning = FineTuning(evaluator, architecture, schedule)
         after = _trained(work, tuning, "fine-tuning")
         control = _control(work, evaluator, architecture, schedule)
@@ -53,7 +54,7 @@ def _subject(work: Work) -> tuple[AccuracyEvaluator, Architecture]:
     assert document is not None, evaluation.key
     factory = open_bench(work.store, evaluation.search_id).factory
     assert isinstance(factory, ScorerFactory), factory
-    return AccuracyEvaluator(factory.workdir, factory.dataset), Architecture.from_json(document)
+    return factory.evaluator(), Architecture.from_json(document)
 
 
 def _schedule(request: Mapping[str, Any]) -> Schedule:

@@ -54,4 +54,8 @@ def _evaluator(work: Work) -> AccuracyEvaluator:
     with work.store.database.read() as tx:
         supernet = supernets.get(tx, work.job.request["supernet"])
     assert supernet is not None, work.job.request
-    return AccuracyEvaluator(trained.fetch(work.store, supernet.id), dataset_folder(work.store, supernet))
+    return AccuracyEvaluator(
+        trained.fetch(work.store, supernet.id),
+        dataset_folder(work.store, supernet),
+        limit_bytes=work.store.settings.feature_limit_bytes,
+    )

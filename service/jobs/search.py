@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import structlog
 
-from evaluators.score import Score
 from search.budget import Budget
 from search.errors import Infeasible, SearchError, WorkerFailed
 from search.evaluation import ARCHIVE, Evaluation
 from search.execution import Executor
 from search.loop import search
-from search.objectives import Constraint
 from search.problem import Problem
 from search.result import Outside, ParetoFront
 from search.strategy import Strategy, load
 from search_space.space import Space
 from service.baselines import baselines_of
+from service.final_front import check_front, ids_of, verified_front
 from service.history import new_evaluation, read_evaluation
 from service.identifiers import new_id
 from service.pareto import constraints_of, objectives_of
@@ -34,8 +33,6 @@ from service.stores import evaluations, events, jobs, searches
 from service.work import JobFailed, NotReady, Outcome, TryAgain, Work
 
 log = structlog.get_logger("search")
-VERIFICATIONS = 4
-"""Rounds of measuring the front, each of what took the place of members that measured beyond a bound."""
 
 
 @dataclass
@@ -146,17 +143,17 @@ def finish(
     outside: Sequence[Outside],
     pace: Pace,
 ) -> Outcome:
-    """Measure the front on the device, store it as an immutable record, and say how the search went."""
-    front, measured = verified_front(work, bench, problem, history, outside)
+    """Check the front, store it as an immutable record, and say how the search went."""
+    check = partial(check_front, work, bench, pace.progress())
+    front, checked = verified_front(check, problem, history, outside)
     failed = sum(evaluation.state == "failed" for evaluation in history)
     front_id = new_id()
     document = json.loads(front.to_json())
     document |= {
         "id": front_id,
         "search_id": work.job.id,
-        "measured": measured,
-        "measured_ids": _by_id(work, measured),
         "provenance": _provenance(bench),
+        **checked.document(ids_of(work)),
     }
     with work.write() as tx:
         searches.store_front(tx, front_id, work.job.id, json.dumps(document))
@@ -166,86 +163,10 @@ def finish(
         "hypervolume": front.hypervolume,
         "failed": failed,
     }
+    result["validation"] = _validation(history, len(checked.of("verified")))
     result["outside"] = [{"name": entry.name, "reason": entry.reason} for entry in outside]
     state = State.PARTIALLY_SUCCEEDED if failed else State.SUCCEEDED
     return Outcome(state, result | pace.result() | {"infeasible": _nearest(problem, history, front)})
-
-
-def verified_front(
-    work: Work,
-    bench: Bench,
-    problem: Problem,
-    history: Sequence[Evaluation],
-    outside: Sequence[Outside],
-) -> tuple[ParetoFront, dict[str, Any]]:
-    """Return the front by what was measured, and the measured scores by key.
-
-    What measured beyond a bound, or behind another member, leaves it. What comes onto the front in place
-    of the former is measured too, in at most `VERIFICATIONS` rounds.
-    """
-    beyond: set[str] = set()
-    measured: dict[str, Any] = {}
-    for _ in range(VERIFICATIONS):
-        kept = [entry for entry in history if entry.key not in beyond]
-        front = ParetoFront.of(problem, kept, outside=outside)
-        measured |= measure_front(work, bench, front)
-        found = {entry.key for entry in front.members if breaks(problem.constraints, measured, entry.key)}
-        beyond |= found
-        if not found:
-            break
-    kept = [_with_measured(entry, measured) for entry in front.members if entry.key not in beyond]
-    settled = ParetoFront.of(problem.at(front.reference), kept, rank_correlation=front.rank_correlation)
-    return replace(front, members=settled.members, hypervolume=settled.hypervolume), measured
-
-
-def _with_measured(entry: Evaluation, measured: Mapping[str, Any]) -> Evaluation:
-    """Return the evaluation with what was measured in front of what was predicted."""
-    scores = tuple(Score.from_record(record) for record in measured.get(entry.key, ()))
-    return replace(entry, scores=scores + entry.scores)
-
-
-def breaks(constraints: Sequence[Constraint], measured: Mapping[str, Any], key: str) -> bool:
-    """Return whether what was measured of an architecture misses a bound, whatever was predicted."""
-    scores = [Score.from_record(record) for record in measured.get(key, ())]
-    return any(
-        entry.violation(score.value) > 0
-        for entry in constraints
-        for score in scores
-        if score.metric == entry.metric
-    )
-
-
-def _by_id(work: Work, measured: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Return the measured values by evaluation's id and metric."""
-    if not measured:
-        return {}
-    with work.store.database.read() as tx:
-        ids = {entry.key: entry.id for entry in evaluations.history(tx, work.job.id)}
-    return {ids[key]: {score["metric"]: score["value"] for score in found} for key, found in measured.items()}
-
-
-def measure_front(work: Work, bench: Bench, front: ParetoFront) -> dict[str, Any]:
-    """Measure the front's members and the baselines on the device, store their scores, return the labels
-    by key.
-    """
-    if bench.device is None:
-        return {}
-    from service.verification import measured_scores
-
-    members = {entry.key: entry for entry in (*front.members, *front.baselines) if entry.state == "ok"}
-    with work.store.database.read() as tx:
-        stored = {entry.key: entry.id for entry in evaluations.history(tx, work.job.id)}
-        done = evaluations.scores_after(tx, list(stored.values()))
-    labels = {key: [s for s in done[stored[key]] if s["source"] == "measured"] for key in members}
-    labels = {key: scores for key, scores in labels.items() if scores}
-    left = [entry for entry in members.values() if entry.key not in labels]
-    found = measured_scores(work, bench, [entry.architecture for entry in left])
-    with work.write() as tx:
-        for entry, scores in zip(left, found, strict=False):
-            labels[entry.key] = [score.to_record() for score in scores]
-            for score in scores:
-                evaluations.add_score(tx, stored[entry.key], score.to_record())
-    return labels
 
 
 @contextmanager
@@ -320,6 +241,17 @@ def _budget(spec: Any, before_s: float) -> Budget:
     left_s = None if wall_s is None else max(wall_s - before_s, 1e-3)
     budget = spec["budget"]
     return Budget(evaluations=budget["evaluations"], seconds=left_s, flat=budget.get("flat"))
+
+
+def _validation(history: Sequence[Evaluation], verified: int) -> dict[str, int | None] | None:
+    """Return how many of the validation images the search scored, and how many necks were scored on all of
+    them in the end; None where nothing was scored on images.
+    """
+    scores = (score for entry in history for score in entry.scores if score.images is not None)
+    first = next(scores, None)
+    if first is None:
+        return None
+    return {"images": first.images, "of_images": first.of_images, "verified": verified}
 
 
 def _provenance(bench: Bench) -> dict[str, Any]:

@@ -123,7 +123,9 @@ class SearchView(JobView):
     evaluated: int = Field(description="architectures scored, baselines included")
     failed: int = Field(description="architectures that could not be scored")
     result: dict[str, Any] | None = Field(
-        None, description="how it ended: the front's id, infeasibility, notices"
+        None,
+        description="how it ended: the front's id, infeasibility, how many of the validation images were "
+        "scored (`validation`: images, of_images, and how many necks were verified on all of them)",
     )
     ranking: EstimateView | None = Field(
         description="how truly its supernet ranks, by the latest estimate; null where none was made"

@@ -20,6 +20,8 @@ class ScoreView(View):
     unit: str
     source: str
     stderr: float | None = None
+    images: int | None = Field(None, description="validation images that it was taken on, where it was")
+    of_images: int | None = Field(None, description="how many of them there are")
 
 
 class SubnetView(View):
@@ -53,7 +55,10 @@ class PointView(View):
     id: Id
     number: int
     origin: str
-    values: dict[str, float]
+    values: dict[str, float] = Field(
+        description="by objective, what it was searched by; `scores` has what it measured or reached on all "
+        "validation images in the end, by which the front is made"
+    )
     scores: list[ScoreView]
     feasible: bool
     rank: int = Field(description="0 on the front, 1 when only the front dominates it, and so on")
@@ -77,7 +82,7 @@ class FrontView(View):
     constraints: list[dict[str, Any]]
     points: list[PointView]
     neighbours: list[PointView] = Field(
-        description="dominated points nearest to the front, and former members that measured beyond a bound"
+        description="dominated points nearest to the front, and former members that turned out beyond a bound"
     )
     baselines: list[PointView]
     nearest: list[PointView] = Field(description="when nothing is feasible: those that miss by least")

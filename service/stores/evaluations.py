@@ -115,6 +115,12 @@ def history(tx: Connection, search_id: str) -> list[StoredEvaluation]:
     return many(tx, StoredEvaluation, query.order_by(evaluations.c.number))
 
 
+def ids(tx: Connection, search_id: str) -> dict[str, str]:
+    """Return the ids of the search's evaluations by architecture key."""
+    query = select(evaluations.c.key, evaluations.c.id).where(evaluations.c.search_id == search_id)
+    return {row.key: row.id for row in tx.execute(query)}
+
+
 def of_supernet(
     tx: Connection, owner: str, supernet_id: str, revisions: Revisions, limit: int, *, but: str
 ) -> list[StoredEvaluation]:

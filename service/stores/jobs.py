@@ -161,9 +161,9 @@ def start(tx: Connection, lease: Lease) -> Job:
     return guard(tx, lease, state=State.RUNNING)
 
 
-def progress(tx: Connection, lease: Lease, values: Mapping[str, Any]) -> None:
-    """Store how far the job is; the attempt has then borne fruit."""
-    guard(tx, lease, progress=dict(values), fruitless=0)
+def progress(tx: Connection, lease: Lease, values: Mapping[str, Any], *, fruitful: bool = True) -> None:
+    """Store how far the job is; the attempt has then borne fruit, unless it is said not to have."""
+    guard(tx, lease, progress=dict(values), **({"fruitless": 0} if fruitful else {}))
 
 
 def end(

@@ -32,6 +32,7 @@ SOURCES: Mapping[str, str] = {
     "adapted": "with the supernet's weights after a brief adaptation",
     "fine-tuned": "after brief training of this neck",
     "trained": "after training of this neck",
+    "verified": "with the same weights, on every validation image",
     "counted": "exact, from the structure",
 }
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -197,6 +198,9 @@ def event_words(kind: str, payload: Mapping[str, Any], number: int | None = None
         name = payload.get("origin", "").partition(":")[2]
         title = neck(name) if name else "A neck" if number is None else f"#{number}"
         return f"{title}: {payload['error']}" if payload.get("error") else f"{title} was scored"
+    if kind == "score":
+        title = "A neck" if number is None else f"#{number}"
+        return f"{title}: {metric_name(payload['score']['metric'])} {payload['score']['source']}"
     if kind == "state":
         error = payload.get("error") or {}
         return state_words(payload["state"]) + (f": {error['detail']}" if error.get("detail") else "")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluators.score import CHECKED
 from search.objectives import METRICS, Constraint, Objective, metric
 from service.errors import Pointed, Unacceptable
 from service.fronts import Points, Ranking, rank
@@ -25,6 +26,8 @@ second and selects from them within a tenth of one.
 """
 TAILS = (0.02, 0.98)
 """Quantiles of each metric between which the grid lies that points are thinned by."""
+LOOKED_AT = 20
+"""Necks by which it is told how many validation images a search scores: all are scored on the same."""
 Indices = NDArray[np.intp]
 
 
@@ -72,7 +75,8 @@ def document(store: Store, search: Search, points: Points, view: View) -> dict[s
             for key, scores in evaluations.scores_after(tx, found).items()
         }
     position = {int(index): place for place, index in enumerate(kept)}
-    scored = [_scores(rows[i].scores, later[i], points.measured.get(i, {})) for i in ids]
+    scored = [_scores(rows[i].scores, later[i], points.checked.get(i, {})) for i in ids]
+    checked = {score["source"] for i in ids if i in points.checked for score in later[i]}
     return {
         "x": _axis(view.axes[0]),
         "y": _axis(view.axes[1]),
@@ -80,7 +84,9 @@ def document(store: Store, search: Search, points: Points, view: View) -> dict[s
         "constraints": [_constraint(entry) for entry in view.constraints],
         "evaluated": len(points.ids),
         "shown": len(kept),
-        "measured": bool(points.measured),
+        "measured": "measured" in checked,
+        "verified": "verified" in checked,
+        "partial": _partial(rows[i].scores for i in ids[:LOOKED_AT]),
         "hypervolume": ranking.hypervolume,
         "reference": ranking.reference,
         "front": [position[int(index)] for index in ranking.front],
@@ -126,19 +132,26 @@ def _batches(ids: Sequence[str], size: int = 500) -> list[Sequence[str]]:
     return [ids[start : start + size] for start in range(0, len(ids), size)]
 
 
-def _scores(
-    scores: str, later: Sequence[Mapping[str, Any]], judged: Mapping[str, float]
-) -> dict[str, list[Any]]:
+def _scores(scores: str, later: Sequence[Mapping[str, Any]], judged: Collection[str]) -> dict[str, list[Any]]:
     """Return of a record's `scores` (JSON) by metric: value, standard error, source, and the same again for
-    each further score. The first is what the front was judged by: a measurement where `judged` holds one,
-    else what was scored first.
+    each further score. The first is what the front was judged by: of the metrics in `judged` what was found
+    at the end, else what was scored first.
     """
     found: dict[str, list[list[Any]]] = {}
     for score in (*json.loads(scores), *later):
         found.setdefault(score["metric"], []).append([score["value"], score.get("stderr"), score["source"]])
-    for name in judged.keys() & found.keys():
-        found[name].sort(key=lambda entry: entry[2] != "measured")
+    for name in found.keys() & set(judged):
+        found[name].sort(key=lambda entry: entry[2] not in CHECKED)
     return {name: [part for entry in entries for part in entry] for name, entries in found.items()}
+
+
+def _partial(scores: Iterable[str]) -> dict[str, int] | None:
+    """Return on how many of the validation images records' `scores` (JSON) were taken, None where on all."""
+    found = (score for text in scores for score in json.loads(text) if score.get("images") is not None)
+    first = next(found, None)
+    if first is None or first["images"] == first["of_images"]:
+        return None
+    return {"images": first["images"], "of_images": first["of_images"]}
 
 
 def _columns(points: Points, ranking: Ranking, kept: Indices) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class Stage:
     step: float | None
     total: float | None
     seconds: float | None
+    unit: str = ""
 
 
 def of(tx: Connection, search: Search) -> list[Stage]:
@@ -58,7 +59,8 @@ def _stage(kind: str, job: JobView) -> Stage:
     step, total = (1, 1) if done else (progress.get("step"), progress.get("total"))
     known = job.started_at is not None and job.ended_at is not None
     seconds = (job.ended_at - job.started_at).total_seconds() if known else None  # type: ignore[operator]
-    return Stage(name, meaning, job, step, total, seconds)
+    unit = "images, scoring the front on all of them" if progress.get("stage") == "verify" else ""
+    return Stage(name, meaning, job, step, total, seconds, unit)
 
 
 def waits(stages: list[Stage]) -> bool:

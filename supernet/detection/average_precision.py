@@ -22,6 +22,8 @@ ANY_AREA = np.array([[0, 1e10]])
 LARGER_THAN = (32**2, 96**2)
 """Areas in square pixels at which an object is medium, and large."""
 REPLICATES = 40
+MOST_WEIGHTS = 1 << 22
+"""Weights of detections at once, 32 MiB an array: of many images a few replicates at a time."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,9 @@ class AveragePrecision:
         count = len(self.records)
         weights = rng.multinomial(count, np.full(count, 1 / count), size=replicates).astype(np.float64)
         matches = match(found, self._objects, THRESHOLDS)
-        return float(self._weighted(found, matches, weights).std(ddof=1))
+        together = max(1, MOST_WEIGHTS // len(found.image))
+        parts = [weights[start : start + together] for start in range(0, replicates, together)]
+        return float(np.concatenate([self._weighted(found, matches, part) for part in parts]).std(ddof=1))
 
     def _weighted(self, found: Found, matches: Matches, weights: Floats) -> Floats:
         counts = ~self._objects.ignored[0]

@@ -112,7 +112,8 @@ def _sources(card: Card) -> str:
     return (
         "± is one standard error. In brackets is where a number comes from: measured on the device; "
         "predicted by a fitted model; inherited from the supernet's weights, adapted or fine-tuned; "
-        "trained from first weights; counted from the structure. Numbers of different sources do not compare."
+        "trained from first weights; verified by the same weights on every validation image where that was "
+        "on a part of them; counted from the structure. Numbers of different sources do not compare."
     )
 
 

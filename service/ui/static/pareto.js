@@ -119,12 +119,19 @@ function drawPins() {
   $("compare").href = `/compare?subnet_ids=${state.pins.join(",")}`;
 }
 
+const count = (value) => value.toLocaleString("en");
+
+function imagesOf({ partial: { images, of_images: every }, verified }) {
+  if (!verified) return ` Scored on ${count(images)} of ${count(every)} validation images; at its end the front is scored again on all of them.`;
+  return ` The front and the published necks were scored again on all ${count(every)} validation images; others stand where ${count(images)} of them put them.`;
+}
+
 function drawWords() {
   const thinned = data.evaluated > data.shown;
-  const count = (value) => value.toLocaleString("en");
   $("counts").textContent = thinned
     ? `${count(data.shown)} of ${count(data.evaluated)} evaluations drawn: every non-dominated one and every published neck; dominated ones thinned evenly.`
     : `${count(data.evaluated)} evaluations, ${count(data.front.length)} on the front.`;
+  if (data.partial) $("counts").append(imagesOf(data));
   if (data.measured) $("counts").append(" The front holds what was measured at the end; other necks stand where they were predicted.");
   for (const format of ["png", "svg"]) $(format).disabled = !data.rows.length;
   $("infeasible").hidden = data.frontRows.length > 0 || data.rows.length === 0;

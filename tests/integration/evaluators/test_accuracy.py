@@ -2,16 +2,23 @@
 
 import json
 import shutil
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
-from evaluators.accuracy import ADAPTATION, AccuracyEvaluator, Adaptation
+from evaluators.accuracy import ADAPTATION, AccuracyEvaluator, Adaptation, levels_of
 from evaluators.errors import OtherDataset
+from evaluators.finetuning import FineTuning, Schedule, in_rounds
+from evaluators.outsiders import AnyNeck
 from evaluators.score import Score
+from evaluators.validation import Features, Tally, Validation
 from search_space.architecture import Architecture
+from search_space.space import Space
+from supernet.data.coco import CocoDetection
 from supernet.data.digits import make_digits
 from supernet.errors import DatasetError, WeightMismatch
 from supernet.training.run import train
@@ -109,12 +116,97 @@ def test_fewer_images_can_be_scored(folders: tuple[Path, Path], largest: Archite
     assert few.score(largest) and few.validation.images == 2
 
 
-def test_features_that_would_fill_the_memory_are_left_out(
-    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+AN_IMAGE = 4 * (64 * 64 + 96 * 16 + 128 * 4)
+"""Bytes of an image's features."""
+
+
+@pytest.fixture(scope="module")
+def partial(folders: tuple[Path, Path]) -> AccuracyEvaluator:
+    """The same with memory for the features of three of the eight images."""
+    return AccuracyEvaluator(*folders, calibration_images=16, limit_bytes=3 * AN_IMAGE)
+
+
+def test_of_features_that_would_fill_the_memory_a_part_is_kept(
+    evaluator: AccuracyEvaluator, partial: AccuracyEvaluator, largest: Architecture
 ) -> None:
-    an_image = 4 * (64 * 64 + 96 * 16 + 128 * 4)
-    monkeypatch.setattr("evaluators.validation.FEATURE_BYTES", 3 * an_image)
-    assert AccuracyEvaluator(*folders, calibration_images=16).validation.images == 3
+    assert (partial.validation.images, partial.validation.of_images) == (3, 8)
+    scores = by_metric(partial.score(largest))
+    assert {(s.images, s.of_images, s.is_partial) for s in scores.values()} == {(3, 8, True)}
+    every = by_metric(evaluator.score(largest))
+    assert {(s.images, s.of_images, s.is_partial) for s in every.values()} == {(8, 8, False)}
+    assert scores["val_loss"] != every["val_loss"]
+
+
+def test_the_part_is_drawn_at_random_and_always_the_same(folders: tuple[Path, Path]) -> None:
+    found = [
+        AccuracyEvaluator(*folders, calibration_images=16, limit_bytes=3 * AN_IMAGE).validation.metric.records
+        for _ in range(2)
+    ]
+    ids = [[record.id for record in records] for records in found]
+    assert ids[0] == ids[1] == sorted(ids[0]) and len(set(ids[0])) == 3
+    everyone = [record.id for record in CocoDetection.open(folders[1], "val").images]
+    assert ids[0] != everyone[:3]
+
+
+def test_all_images_are_scored_without_keeping_their_features(
+    evaluator: AccuracyEvaluator, partial: AccuracyEvaluator, largest: Architecture
+) -> None:
+    space = evaluator.detector.space
+    necks = [largest, space.architecture(space.smallest())]
+    tallies = [Tally(partial.calibrated(neck), levels_of(neck)) for neck in necks]
+    assert list(partial.whole.scan(tallies)) == [8]
+    found = [partial.whole.judged(tally).scores("inherited") for tally in tallies]
+    assert found == [evaluator.score(neck) for neck in necks]
+    assert evaluator.whole is evaluator.validation
+
+
+def test_batch_by_batch_scores_are_those_of_cached_features(
+    folders: tuple[Path, Path],
+    evaluator: AccuracyEvaluator,
+    partial: AccuracyEvaluator,
+    largest: Architecture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("evaluators.validation.BATCH", 3)
+    live = Validation(partial.detector, CocoDetection.open(folders[1], "val"), live=True)
+    kept = Validation(evaluator.detector, CocoDetection.open(folders[1], "val"))
+    alive: list[weakref.ref[Tensor]] = []
+    counts: list[int] = []
+
+    def run(features: Features) -> Tensor:
+        alive.append(weakref.ref(next(iter(features.values()))))
+        counts.append(sum(entry() is not None for entry in alive))
+        return partial.calibrated(largest)(features)
+
+    found = live.outcome(run, levels_of(largest))
+    assert found == kept.outcome(evaluator.calibrated(largest), levels_of(largest))
+    assert len(counts) == 3 and max(counts) <= 2, "a batch's features go when the next are there"
+
+
+def test_a_neck_without_weights_is_trained_for_the_part_and_for_all_images(
+    folders: tuple[Path, Path], partial: AccuracyEvaluator
+) -> None:
+    channels = {str(level): count for level, count in partial.detector.space.channels.items()}
+    wider = Space.load({"space": "fusion_grid", "channels": channels, "widths": [16], "stages": [1]})
+    neck = wider.architecture(wider.smallest())
+    scorer = AnyNeck(partial, schedule=Schedule(steps=1))
+    (first, *_) = scorer(neck)
+    assert (first.source, first.images) == ("trained", 3)
+    tally = Tally(scorer.ready(neck)[0], levels_of(neck))
+    assert list(partial.whole.scan([tally])) == [8]
+    whole = AccuracyEvaluator(*folders, calibration_images=16)
+    again = AnyNeck(whole, schedule=Schedule(steps=1))(neck)
+    assert partial.whole.judged(tally).scores("trained") == again
+
+
+def test_an_adapted_shortlist_is_scored_on_all_images(
+    evaluator: AccuracyEvaluator, partial: AccuracyEvaluator, largest: Architecture
+) -> None:
+    adapted = partial.adapt(largest, 2)
+    assert not any(score.is_partial for score in adapted)
+    assert adapted == evaluator.adapt(largest, 2)
+    tuning = FineTuning(partial, largest, Schedule(steps=2))
+    assert [scores[0].images for scores in in_rounds(tuning, 2)] == [3, 8]
 
 
 def test_unusable_folders_are_named(folders: tuple[Path, Path], tmp_path: Path) -> None:

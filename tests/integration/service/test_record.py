@@ -181,3 +181,19 @@ def test_a_measured_front_is_that_of_the_measurements(store: Store) -> None:
     assert {after.points.ids[i] for i in after.front} == {ids[1], ids[2]}, "a prediction beats no measurement"
     by_accuracy = fronts.ranking(scene.search, objectives_of({"objectives": ["ap"]}), ())
     assert [by_accuracy.points.ids[i] for i in by_accuracy.front] == [ids[2]]
+
+
+def test_a_verified_front_is_that_of_all_images_with_their_errors(store: Store) -> None:
+    scene, fronts = make_search(store), Fronts(store)
+    ids = add(store, scene, [(0.50, 2.0), (0.55, 2.1), (0.6, 3.0), (0.7, 4.0)])
+    objectives = objectives_of({"objectives": ["ap", "latency_ms"]})
+    verified = {ids[0]: {"ap": [0.52, 0.03]}, ids[1]: {"ap": [0.51, 0.01]}, ids[2]: {"ap": [0.53, None]}}
+    measured = {ids[0]: {"latency_ms": 2.05}, ids[1]: {"latency_ms": 2.1}, ids[2]: {"latency_ms": 3.0}}
+    with store.database.write() as tx:
+        document = {"verified_ids": verified, "measured_ids": measured}
+        searches.store_front(tx, new_id(), scene.search, json.dumps(document))
+    after = fronts.ranking(scene.search, objectives, ())
+    assert {after.points.ids[i] for i in after.front} == {ids[0], ids[2]}
+    certain = {"metric": "ap", "lower": 0.5, "certain": True}
+    sure = fronts.ranking(scene.search, objectives, constraints_of({"constraints": [certain]}))
+    assert {sure.points.ids[i] for i in sure.front} == {ids[2]}

@@ -47,6 +47,8 @@ def test_origin() -> None:
 def test_an_event_names_a_neck_and_leaves_its_figures_to_its_page() -> None:
     payload = {"id": "x", "origin": "baseline:bifpn", "values": {"ap": 0.41}, "error": None}
     assert figures.event_words("evaluation", payload) == "BiFPN was scored"
+    score = {"metric": "ap", "value": 0.5123, "unit": "1", "source": "verified", "stderr": 0.01}
+    assert figures.event_words("score", {"id": "x", "score": score}, 3) == "#3: AP verified"
     assert figures.event_words("evaluation", {"origin": "search"}, 17) == "#17 was scored"
     assert figures.event_words("evaluation", {"origin": "search", "error": "out of memory"}).endswith(
         "memory"

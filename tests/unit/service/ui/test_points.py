@@ -59,3 +59,10 @@ def test_a_point_stands_where_it_was_judged() -> None:
     assert points._scores(json.dumps(scores), later, {"latency_ms": 3.0}) == {
         "latency_ms": [*measured, *predicted]
     }
+
+
+def test_a_part_of_the_images_is_told_by_the_first_necks() -> None:
+    of = lambda images: json.dumps([{"metric": "ap", "images": images, "of_images": 50}])  # noqa: E731
+    plain = json.dumps([{"metric": "macs"}])
+    assert points._partial([plain, of(20)]) == {"images": 20, "of_images": 50}
+    assert points._partial([plain]) is None and points._partial([of(50)]) is None

@@ -11,6 +11,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from supernet.data.coco import Category, ImageRecord
+from supernet.detection import average_precision
 from supernet.detection.average_precision import AveragePrecision, Found
 from supernet.detection.decoding import Detections
 
@@ -157,6 +158,14 @@ def test_the_standard_error_shrinks_with_the_number_of_images() -> None:
         AveragePrecision(r, [1.0] * len(r), CATEGORIES).score(d) for r, d in (scene(4, 25), scene(4, 400))
     )
     assert 0.005 < many.stderr < few.stderr < 0.2
+
+
+def test_the_error_is_the_same_a_few_replicates_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    records, detections = scene(4, 25)
+    metric = AveragePrecision(records, [1.0] * len(records), CATEGORIES)
+    together = metric.score(detections)
+    monkeypatch.setattr(average_precision, "MOST_WEIGHTS", 3 * len(detections.image))
+    assert metric.score(detections) == together
 
 
 def test_scaled_images_are_scored_in_their_own_pixels() -> None:
