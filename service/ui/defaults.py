@@ -14,13 +14,23 @@ from types import MappingProxyType
 @cache
 def training() -> Mapping[str, object]:
     """Return the default of each field of ``TrainingSpec`` that is a literal."""
-    found = importlib.util.find_spec("supernet.training.spec")
-    assert found is not None and found.origin is not None
-    module = ast.parse(Path(found.origin).read_text())
     body = next(
-        node.body for node in module.body if isinstance(node, ast.ClassDef) and node.name == "TrainingSpec"
+        node.body for node in _source().body if isinstance(node, ast.ClassDef) and node.name == "TrainingSpec"
     )
     return MappingProxyType(dict(_literals(body)))
+
+
+@cache
+def kept_backbone() -> Mapping[str, object]:
+    """Return what the service trains by on a backbone that is kept, where nothing else is asked for."""
+    found: dict[str, dict[str, object]] = dict(_literals(_source().body))  # type: ignore[arg-type]
+    return MappingProxyType(found["FROZEN"])
+
+
+def _source() -> ast.Module:
+    found = importlib.util.find_spec("supernet.training.spec")
+    assert found is not None and found.origin is not None
+    return ast.parse(Path(found.origin).read_text())
 
 
 @cache
@@ -36,5 +46,5 @@ def _literals(body: list[ast.stmt]) -> list[tuple[str, object]]:
     return [
         (node.target.id, ast.literal_eval(node.value))  # type: ignore[union-attr]
         for node in fields
-        if isinstance(node.value, ast.Constant | ast.Tuple)
+        if isinstance(node.value, ast.Constant | ast.Tuple | ast.Dict)
     ]

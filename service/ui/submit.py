@@ -1,4 +1,6 @@
-"""The page that submits a search: every default stands in the form; the API validates and carries it out."""
+"""The page that submits a search: what is left as it is is left to the API, which resolves, validates and
+carries it out; the form says what that will be.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from service.paging import Paging
 from service.routes import datasets as datasets_api
 from service.routes import devices as devices_api
 from service.routes import supernets as supernets_api
-from service.searches import PREFERRED, default_baselines
+from service.searches import PREFERRED
 from service.states import ENDED, GOOD
 from service.stores.rows import Page
 from service.ui import defaults
@@ -24,8 +26,6 @@ router = APIRouter(route_class=PageRoute)
 MOST_LISTED = 200
 BACKBONES = ("mobilenetv3_small_050", "mobilenetv3_large_100", "resnet10t", "resnet18", "efficientnet_lite0")
 """Suggestions; the field takes any timm model that offers features."""
-SPACE = {"space": "fusion_grid"}
-"""The space of a supernet that nothing else is said of: the published necks that it contains are ticked."""
 NOT_HERE = ("remote", "cuda")
 """Kinds of devices that the workers' machine need not have: they are registered on the page of devices."""
 
@@ -52,12 +52,12 @@ def _choices() -> dict[str, Any]:
     return {
         "backbones": BACKBONES,
         "training": defaults.training(),
+        "kept": defaults.kept_backbone(),
         "rules": defaults.plugins("supernet.training.rules"),
         "spaces": defaults.plugins("search_space.spaces"),
         "strategies": strategies,
         "strategy": next(name for name in PREFERRED if name in strategies),
         "necks": defaults.plugins("search_space.reference"),
-        "baselines": default_baselines(SPACE),
         "budget": BudgetSpec(),
         "kinds": [name for name in defaults.plugins("evaluators.devices") if name not in NOT_HERE],
         "metrics": [name for name in METRICS if name not in ("miou",)],

@@ -6,8 +6,10 @@ const form = document.getElementById("form");
 const $ = (id) => document.getElementById(id);
 let asked = 0;
 let timer = 0;
+let hasChosenNecks = false;
 
-/** The request that the form stands for. Names that start with "/" are JSON pointers into it. */
+/** The request that the form stands for: what is left empty, or as the service chose it, is left out. Names that
+    start with "/" are JSON pointers into it. */
 function request() {
   const body = {};
   const fields = new Map();
@@ -19,7 +21,7 @@ function request() {
   const device = fields.get("device").value;
   if (device) body.devices = [device.startsWith("kind:") ? { kind: device.slice(5), threads: 1, batch: 1 } : device];
   body.objectives = checked("objective");
-  body.baselines = checked("baseline");
+  if (hasChosenNecks) body.baselines = checked("baseline");
   const limit = fields.get("latency").value;
   if (limit) body.constraints = [{ metric: "latency_ms", upper: Number(limit) }];
   const minutes = fields.get("minutes").value;
@@ -30,7 +32,7 @@ function request() {
 const checked = (name) => [...form.querySelectorAll(`input[name="${name}"]:checked`)].map((input) => input.value);
 
 function valueOf(input) {
-  if (input.dataset.kind === "boolean") return input.checked;
+  if (input.dataset.kind === "boolean") return input.value === "" ? undefined : input.value === "yes";
   if (input.dataset.kind === "number") return input.value === "" ? undefined : Number(input.value);
   return input.value === "" && input.dataset.kind === "optional" ? undefined : input.value;
 }
@@ -80,8 +82,14 @@ async function check() {
   }
   if (turn !== asked) return;
   clear();
-  if (answer.ok) estimate(found);
+  if (answer.ok) resolved(found);
   else faults(found);
+}
+
+function resolved(found) {
+  estimate(found);
+  if (hasChosenNecks) return;
+  for (const box of form.querySelectorAll("input[name=baseline]")) box.checked = found.resolved.baselines.includes(box.value);
 }
 
 function clear() {
@@ -153,6 +161,7 @@ function duration(seconds) {
 form.addEventListener("input", (event) => {
   arrange();
   if (event.target.name === "device") arrangeObjectives();
+  hasChosenNecks ||= event.target.name === "baseline";
   clearTimeout(timer);
   timer = setTimeout(check, CHECK_AFTER_MS);
 });

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import httpx
 import pytest
@@ -93,19 +94,92 @@ def test_search_page_survives_a_dropped_connection_and_a_failed_update(visit: Vi
     visit.troubles.clear()  # the browser reports the aborted requests itself
 
 
-def test_the_form_shows_what_the_api_would_choose(visit: Visitor, site: Site) -> None:
+def validated(site: Site, **request: object) -> dict[str, Any]:
+    """Return what the API makes of a request."""
     headers = {"Authorization": f"Bearer {site.seeded.key}"}
-    request = {"supernet_id": site.seeded.supernet_id, "devices": [site.seeded.device_id]}
     answer = httpx.post(f"{site.address}/api/v1/searches:validate", json=request, headers=headers, timeout=60)
-    resolved = answer.raise_for_status().json()["resolved"]
+    found: dict[str, Any] = answer.raise_for_status().json()["resolved"]
+    return found
+
+
+def ticked(visitor: Visitor) -> set[str | None]:
+    return {box.get_attribute("value") for box in visitor.page.locator("[name=baseline]:checked").all()}
+
+
+def test_the_form_shows_what_the_api_would_choose(visit: Visitor, site: Site) -> None:
+    resolved = validated(site, supernet_id=site.seeded.supernet_id, devices=[site.seeded.device_id])
     open_form(visit)
-    value = lambda name: visit.page.locator(f"[name='{name}']").input_value()  # noqa: E731
-    assert value("/strategy") == resolved["strategy"]
-    assert int(value("/seed")) == resolved["seed"]
-    assert int(value("/budget/evaluations")) == resolved["budget"]["evaluations"]
-    assert int(value("/budget/parallel")) == resolved["budget"]["parallel"]
-    ticked = visit.page.locator("[name=baseline]:checked").all()
-    assert {box.get_attribute("value") for box in ticked} == set(resolved["baselines"])
+    hint = lambda name: visit.page.locator(f"[name='{name}']").get_attribute("placeholder")  # noqa: E731
+    assert (hint("/seed"), hint("/budget/parallel")) == ("0", str(resolved["budget"]["parallel"]))
+    assert visit.page.locator("[name='/budget/evaluations']").input_value() == str(
+        resolved["budget"]["evaluations"]
+    )
+    strategy = visit.page.locator("[name='/strategy']")
+    assert strategy.input_value() == ""
+    assert strategy.locator("option").first.text_content() == f"{resolved['strategy']}, the default"
+    expect(visit.page.locator("#go")).to_be_enabled(timeout=CHECKED_MS)
+    assert ticked(visit) == set(resolved["baselines"])
+
+
+def sent(visitor: Visitor) -> dict[str, Any]:
+    """Press the button and return the request that went out."""
+    expect(visitor.page.locator("#go")).to_be_enabled(timeout=CHECKED_MS)
+    with visitor.page.expect_request("**/api/v1/searches") as waiting:
+        visitor.page.locator("#go").click()
+    visitor.page.wait_for_url(re.compile(r"/searches/[0-9a-f-]{36}$"))
+    found: dict[str, Any] = waiting.value.post_data_json
+    return found
+
+
+def test_what_nobody_touched_is_left_to_the_api(visit: Visitor, site: Site) -> None:
+    open_form(visit)
+    visit.page.get_by_label("Train a new one first").check()
+    visit.page.locator("summary", has_text="More choices of the training").click()
+    visit.page.locator("summary", has_text="More choices of the search").click()
+    expect(visit.page.locator("#go")).to_be_enabled(timeout=CHECKED_MS)
+    visit.shoot("new-untouched")
+    request = sent(visit)
+    assert request.pop("supernet").keys() == {"dataset_id"}
+    assert request == {
+        "devices": [site.seeded.device_id],
+        "objectives": ["ap", "latency_ms"],
+        "budget": {"evaluations": 64},
+    }
+
+
+def test_what_was_touched_is_sent(visit: Visitor) -> None:
+    open_form(visit)
+    visit.page.get_by_label("Train a new one first").check()
+    visit.page.locator("summary", has_text="More choices of the training").click()
+    visit.page.get_by_label("Training steps").fill("7")
+    visit.page.get_by_label("Training rule").select_option("sorted")
+    visit.page.get_by_label("Backbone's weights").select_option("no")
+    visit.page.locator("summary", has_text="More choices of the search").click()
+    expect(visit.page.locator("#go")).to_be_enabled(timeout=CHECKED_MS)
+    visit.page.locator("[name=baseline][value=pafpn]").uncheck()
+    request = sent(visit)
+    own = {name: request["supernet"][name] for name in ("steps", "rule", "backbone")}
+    assert own == {"steps": 7, "rule": "sorted", "backbone": {"frozen": False}}
+    assert "fpn" in request["baselines"] and "pafpn" not in request["baselines"]
+
+
+def test_the_published_necks_follow_the_space_until_somebody_chooses(visit: Visitor, site: Site) -> None:
+    open_form(visit)
+    visit.page.get_by_label("Train a new one first").check()
+    expect(visit.page.locator("#go")).to_be_enabled(timeout=CHECKED_MS)
+    dataset = visit.page.locator("[name='/supernet/dataset_id']").input_value()
+    found = {}
+    for space in ("fusion_grid", "path_aggregation"):
+        wanted = set(validated(site, supernet={"dataset_id": dataset, "space": space})["baselines"])
+        found[space] = wanted
+        visit.page.locator("summary", has_text="More choices of the training").evaluate(
+            "x => x.parentNode.open = true"
+        )
+        with visit.page.expect_response("**/searches:validate", timeout=CHECKED_MS):
+            visit.page.get_by_label("Space of necks").select_option(space)
+        expect(visit.page.locator("[name=baseline]:checked")).to_have_count(len(wanted), timeout=CHECKED_MS)
+        assert ticked(visit) == wanted
+    assert found["fusion_grid"] != found["path_aggregation"]
 
 
 def test_pause_and_cancel(visit: Visitor, site: Site) -> None:
