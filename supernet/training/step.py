@@ -21,7 +21,7 @@ from supernet.training.rule import Architectures, Draw, Rule
 from supernet.training.schedule import build_optimizer, learning_rate
 from supernet.training.spec import TrainingSpec
 from supernet.training.variance import Alignment
-from supernet.training.workers import Workers
+from supernet.training.workers import GradientMean, Workers
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Trainer:
         self.spec, self.detector, self.rule, self.source = spec, detector, rule, source
         self.optimizer = build_optimizer(detector, spec)
         self.workers = Workers.joined()
+        self._mean = GradientMean(self.workers, detector.backbone.parameters())
         self.alignment = Alignment(detector, spec) if spec.align_variance else None
         self._architectures = Architectures(detector.space)
 
@@ -74,13 +75,15 @@ class Trainer:
                 raise TrainingDiverged(_diverged(step, f"the loss is {value}", draw, architecture))
             (loss * draw.weight).backward()
             values.append(value)
+        for module in (self.detector.neck, self.detector.head):
+            self._mean.send(module.parameters())
         reached = [level for level, x in leaves.items() if x.grad is not None]
         if reached:
             torch.autograd.backward([batch.maps[k] for k in reached], [_gradient(leaves[k]) for k in reached])
         return tuple(values)
 
     def _update(self, step: int) -> None:
-        self.workers.average_gradients(self.detector.parameters())
+        self._mean.finish()
         if self.alignment is not None:
             self.alignment.scale_gradients()
         norm = nn.utils.clip_grad_norm_(self.detector.parameters(), self.spec.clip)

@@ -4,12 +4,17 @@ The architectures of a step are a function of seed and step, so all workers draw
 gradients for the same tensors. Batch norms see the worker's own images; scores re-estimate them anyway.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
+
+BUCKET_BYTES = 4 << 20
+"""Gradients that are sent together while a backward pass goes on."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +36,68 @@ class Workers:
             return cls()
         return cls(dist.get_rank(), dist.get_world_size())
 
-    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Replace each gradient by its mean over the workers."""
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        if self.count == 1 or not gradients:
-            return
-        joined = torch.cat([gradient.flatten() for gradient in gradients])
-        dist.all_reduce(joined)
-        joined /= self.count
-        parts = joined.split([gradient.numel() for gradient in gradients])
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view_as(gradient))
-
     def wait(self) -> None:
         """Wait until all workers are here."""
         if self.count > 1:
             dist.barrier()
+
+
+class GradientMean:
+    """Replaces each gradient by its mean over the workers; those that are ready travel while others are made.
+
+    All workers send the same tensors in the same order, whatever order their gradients come in.
+    """
+
+    def __init__(self, workers: Workers, last: Iterable[nn.Parameter]) -> None:
+        """Watch the parameters whose gradients come in one backward pass, the last of each step."""
+        self._count = workers.count
+        self._buckets = _buckets([p for p in last if p.requires_grad]) if workers.count > 1 else []
+        self._sent: list[tuple[Sequence[Tensor], Tensor, Any]] = []
+        self._restart()
+        for position, bucket in enumerate(self._buckets):
+            for parameter in bucket:
+                parameter.register_post_accumulate_grad_hook(partial(self._arrived, position))
+
+    def send(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Send those gradients of a step that are there and will not change any more."""
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        if self._count == 1 or not gradients:
+            return
+        joined = torch.cat([gradient.flatten() for gradient in gradients])
+        self._sent.append((gradients, joined, dist.all_reduce(joined, async_op=True)))
+
+    def finish(self) -> None:
+        """Send what the last backward pass did not reach in full, and wait for all means of the step."""
+        for bucket in self._buckets[self._next :]:
+            self.send(bucket)
+        self._restart()
+        for gradients, joined, work in self._sent:
+            work.wait()
+            joined /= self._count
+            parts = joined.split([gradient.numel() for gradient in gradients])
+            for gradient, part in zip(gradients, parts, strict=True):
+                gradient.copy_(part.view_as(gradient))
+        self._sent.clear()
+
+    def _restart(self) -> None:
+        self._next, self._missing = 0, [len(bucket) for bucket in self._buckets]
+
+    def _arrived(self, position: int, _parameter: Tensor) -> None:
+        """Note a gradient of that bucket, and send the buckets that are complete, in order."""
+        self._missing[position] -= 1
+        while self._next < len(self._buckets) and not self._missing[self._next]:
+            self.send(self._buckets[self._next])
+            self._next += 1
+
+
+def _buckets(parameters: Sequence[nn.Parameter]) -> list[list[nn.Parameter]]:
+    """Return the parameters from last to first, which is about how their gradients come, in parts."""
+    buckets: list[list[nn.Parameter]] = []
+    room = 0
+    for parameter in reversed(parameters):
+        if room <= 0:
+            buckets.append([])
+            room = BUCKET_BYTES
+        buckets[-1].append(parameter)
+        room -= parameter.numel() * parameter.element_size()
+    return buckets
