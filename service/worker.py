@@ -35,6 +35,8 @@ from service.store import Store
 from service.stores import jobs, workers
 from service.work import Hold, JobFailed, NotReady, Outcome, TryAgain, Work
 
+LAST_BEAT_S = 10.0
+"""For so long a worker that ends waits for a beat that is under way."""
 LANES: Mapping[str, tuple[str, ...]] = {
     "long": ("train", "search", "calibrate", "finetune", "finalists", "rank"),
     "short": ("dataset", "artifact"),
@@ -122,6 +124,7 @@ class Worker:
             thread.start()
         for thread in threads:
             thread.join()
+        beating.join(LAST_BEAT_S)
         self._forget()
         log.info("worker.end", worker=self.name)
 

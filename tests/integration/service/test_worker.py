@@ -21,7 +21,7 @@ from service.readiness import checks
 from service.records import Job, Search, StoredEvaluation
 from service.states import State
 from service.store import Store
-from service.stores import evaluations, events, jobs, searches
+from service.stores import evaluations, events, jobs, searches, workers
 from service.tables import jobs as table
 from service.work import JobFailed, NotReady, Outcome, TryAgain, Work
 from service.worker import Watch, Worker, worker_name
@@ -305,6 +305,27 @@ def test_a_running_worker_takes_what_comes_and_ends_when_asked(store: Store) -> 
     thread.join(20)
     assert not thread.is_alive()
     with store.database.read() as tx:
-        from service.stores import workers
+        assert workers.count(tx, within_s=60) == 0
 
+
+def test_a_worker_that_ended_beats_no_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    working, beating, go_on = worker(store), threading.Event(), threading.Event()
+    beat = working.beat
+
+    def slow() -> None:
+        beating.set()
+        assert go_on.wait(20)
+        beat()
+
+    monkeypatch.setattr(working, "beat", slow)
+    thread = threading.Thread(target=working.run)
+    thread.start()
+    assert beating.wait(20)
+    working.stop()
+    thread.join(0.3)
+    assert thread.is_alive(), "it ended before its beat did"
+    go_on.set()
+    thread.join(20)
+    assert not thread.is_alive()
+    with store.database.read() as tx:
         assert workers.count(tx, within_s=60) == 0
