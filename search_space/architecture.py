@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from search_space import ops
 from search_space.canonical import canonical
+from search_space.counting import input_shape, work
 from search_space.errors import CyclicGraph, InvalidArchitecture, NewerSchema, WidthMismatch
 from search_space.naming import check_name
 from search_space.op import Op, Shape, Size
@@ -132,7 +133,7 @@ class Architecture:
 
     def shapes(self, image_size: Size = _NOMINAL) -> dict[str, Shape]:
         """Return the shape of every input and live node for an image of height x width pixels."""
-        shapes = {entry.id: _input_shape(entry, image_size) for entry in self.inputs}
+        shapes = {entry.id: input_shape(entry, image_size) for entry in self.inputs}
         for _, made in _trace(self, image_size):
             shapes.update(made)
         return shapes
@@ -144,14 +145,17 @@ class Architecture:
 
     def parameters(self) -> int:
         """Return the number of learnable numbers; tied ones count once."""
-        shared: dict[str, int] = {}
-        for step in self.steps():
-            shared.setdefault(step.op.share or f"/{step.path}", step.op.parameters(step.inputs))
-        return sum(shared.values())
+        own, shared = 0, dict[str, int]()
+        for op, inputs, _ in work(self, _NOMINAL):
+            if not op.share:
+                own += op.parameters(inputs)
+            elif op.share not in shared:
+                shared[op.share] = op.parameters(inputs)
+        return own + sum(shared.values())
 
     def macs(self, image_size: Size = _NOMINAL) -> int:
         """Return multiply-accumulates of convolutions and matrix products for one image."""
-        return sum(step.op.macs(step.inputs, step.output) for step in self.steps(image_size))
+        return sum(op.macs(inputs, output) for op, inputs, output in work(self, image_size))
 
     def to_json(self) -> str:
         """Return the graph as JSON with a `schema_version`; equal graphs give equal text."""
@@ -181,13 +185,8 @@ def _ops(nodes: Sequence[Node]) -> Iterator[tuple[Node, Op]]:
         yield from ((node, op) for op in node.ops)
 
 
-def _input_shape(entry: Input, image_size: Size) -> Shape:
-    height, width = (-(-extent // 2**entry.level) for extent in image_size)
-    return Shape(entry.channels, height, width)
-
-
 def _trace(architecture: Architecture, image_size: Size) -> Iterator[tuple[Step | None, dict[str, Shape]]]:
-    shapes = {entry.id: _input_shape(entry, image_size) for entry in architecture.inputs}
+    shapes = {entry.id: input_shape(entry, image_size) for entry in architecture.inputs}
     sizes: dict[int, Size] = {}
     for entry in architecture.inputs:
         sizes.setdefault(entry.level, shapes[entry.id].size)

@@ -136,6 +136,20 @@ class Space(ABC):
         """Return for each gene whether its choice means something in this genotype."""
         return tuple(bool(self.domain(index, genotype)) for index in range(len(self.genes)))
 
+    def canonical_many(self, genotypes: Indices) -> Indices:
+        """Return `canonical` of each row (N, genes).
+
+        Raises:
+            NotInSpace: see `architecture`.
+        """
+        rows = [self.canonical(row) for row in genotypes.tolist()]
+        return np.array(rows, dtype=np.int64).reshape(genotypes.shape)
+
+    def active_many(self, genotypes: Indices) -> NDArray[np.bool_]:
+        """Return `active` of each row (N, genes)."""
+        rows = [self.active(row) for row in genotypes.tolist()]
+        return np.array(rows, dtype=np.bool_).reshape(genotypes.shape)
+
     def check(self, genotype: Sequence[int]) -> None:
         """Raise `NotInSpace` unless there is one valid index a gene."""
         if len(genotype) != len(self.genes):

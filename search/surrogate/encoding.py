@@ -32,9 +32,10 @@ class Encoder:
         """Return which genes of canonical genotypes mean something (N, G)."""
         if len(self._active) > MEMORY:
             self._active.clear()
-        for genotype in genotypes:
-            if genotype not in self._active:
-                self._active[genotype] = self._space.active(genotype)
+        new = [genotype for genotype in genotypes if genotype not in self._active]
+        if new:
+            found = self._space.active_many(np.array(new, dtype=np.int64)).tolist()
+            self._active |= dict(zip(new, map(tuple, found), strict=True))
         table = [self._active[genotype] for genotype in genotypes]
         return np.array(table, dtype=np.bool_).reshape(len(table), len(self.sizes))
 
@@ -58,4 +59,8 @@ class Encoder:
         rows = np.arange(count)
         shift = 1 + (rng.random(count) * (self.sizes[genes] - 1)).astype(np.intp)
         table[rows, genes] = (table[rows, genes] + shift) % self.sizes[genes]
-        return list(dict.fromkeys(self._space.canonical(tuple(row)) for row in table.tolist()))
+        return self.canonical(table)
+
+    def canonical(self, table: NDArray[np.int64]) -> list[Genotype]:
+        """Return the distinct canonical genotypes of rows (N, G), in order."""
+        return list(dict.fromkeys(map(tuple, self._space.canonical_many(table).tolist())))

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from search.evaluation import Genotype
 from search.pareto import ranks
-from search.problem import SearchSpace
 from search.surrogate.encoding import Encoder
 
 Array = NDArray[np.float64]
@@ -22,7 +21,6 @@ MUTATIONS = 1.5
 
 
 def evolve(
-    space: SearchSpace,
     encoder: Encoder,
     score: Score,
     start: Sequence[Genotype],
@@ -37,9 +35,7 @@ def evolve(
     seen = set(current)
     for _ in range(generations):
         current, scores = _fittest(current, scores, population)
-        children = [
-            child for child in _children(space, encoder, current, population, rng) if child not in seen
-        ]
+        children = [child for child in _children(encoder, current, population, rng) if child not in seen]
         if not children:
             continue
         seen.update(children)
@@ -80,7 +76,7 @@ def standing(costs: Array) -> list[tuple[int, float]]:
 
 
 def _children(
-    space: SearchSpace, encoder: Encoder, parents: list[Genotype], count: int, rng: np.random.Generator
+    encoder: Encoder, parents: list[Genotype], count: int, rng: np.random.Generator
 ) -> list[Genotype]:
     """Return distinct canonical children of parents that are sorted best first."""
     table = np.array(parents)  # (P, G)
@@ -92,4 +88,4 @@ def _children(
     active = encoder.active(parents)[picks[0]]
     odds = MUTATIONS / np.maximum(active.sum(axis=1, keepdims=True), 1)
     changed = np.where(rng.random(mixed.shape) < odds, fresh, mixed)
-    return list(dict.fromkeys(space.canonical(tuple(row)) for row in changed.tolist()))
+    return encoder.canonical(changed)

@@ -80,7 +80,7 @@ class Model:
         best = genotypes([rows[index] for index in front(cost_table(rows, problem))])
         drawn = [base.drawn[index].genotype for index in rng.permutation(len(base.drawn))[:POOL]]
         start = [*best, *base.encoder.mutants(best, POOL, rng), *drawn]
-        last, hopes = evolve(problem.space, base.encoder, self.hope, start, rng)
+        last, hopes = evolve(base.encoder, self.hope, start, rng)
         met = set(last)
         extra = [entry for entry in base.encoder.mutants(best, 4 * POOL, rng) if entry not in met]
         if extra:

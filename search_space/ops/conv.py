@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from search_space.errors import InvalidArchitecture
 from search_space.op import Op, Shape, Size, ceil_div, require, strided
 
 Padding = Literal["zeros", "same", "replicate", "none"]
@@ -55,10 +56,10 @@ class Conv(Op):
         """Return `width` channels at the strided size."""
         shape = inputs[0]
         groups = self.grouping(shape.channels)
-        require(
-            shape.channels % groups == 0 and self.width % groups == 0,
-            f"conv: {groups} groups do not divide {shape.channels} input and {self.width} output channels",
-        )
+        if shape.channels % groups or self.width % groups:
+            raise InvalidArchitecture(
+                f"conv: {groups} groups do not divide {shape.channels} input and {self.width} output channels"
+            )
         return Shape(self.width, self._extent(shape.height), self._extent(shape.width))
 
     def _extent(self, extent: int) -> int:

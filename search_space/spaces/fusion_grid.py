@@ -1,6 +1,6 @@
 """`fusion_grid`: one to four stages, each with its own path through the levels, fusion and operation."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -8,6 +8,7 @@ from math import prod
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search_space.architecture import Architecture, Node
 from search_space.composition import Fragment, Indices, Tape
@@ -20,6 +21,7 @@ from search_space.stages import style as styles
 from search_space.stages.paths import PATHS
 from search_space.stages.stage import Choice, Emit, Levels, Stage
 from search_space.stages.style import FUSIONS
+from search_space.stages.table import StageTable
 
 _SKIPS = ("none", "laterals", "previous")
 _PLACES = ("inside", "after")
@@ -27,6 +29,8 @@ _DOWNS = ("pool2", "pool", "conv")
 _HEAD = 2
 """Genes before those of the stages: width, number of stages."""
 _GENES_A_STAGE = len(Choice._fields)
+MEMORY = 2_000
+"""Stages whose nodes are remembered."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -80,6 +84,20 @@ class FusionGrid(PyramidSpace):
         """Return the choices that mean something: of stages in use, where the stage's path asks for them."""
         stage, path, domains = self._domains[index]
         return () if stage > self.stages[genotype[1]] else domains[genotype[path]]
+
+    def canonical_many(self, genotypes: Indices) -> Indices:
+        """Return `canonical` of each row, gene by gene for all rows at once."""
+        if not self._table.holds(genotypes):
+            return super().canonical_many(genotypes)  # raises, and says which gene
+        return self._table.canonical(genotypes)
+
+    def active_many(self, genotypes: Indices) -> NDArray[np.bool_]:
+        """Return `active` of each row, gene by gene for all rows at once."""
+        return self._table.active(genotypes)
+
+    @cached_property
+    def _table(self) -> StageTable:
+        return StageTable(1, self.stages, self._domains, [len(gene.choices) for gene in self.genes])
 
     @cached_property
     def _domains(self) -> list[tuple[int, int, list[Sequence[int]]]]:
@@ -154,8 +172,30 @@ class FusionGrid(PyramidSpace):
         nodes: list[Node] = []
         flow: list[Levels] = [self.laterals(width, nodes.append)]
         for choice in choices:
-            flow.append(self.lay(width, choice, flow, nodes.append))
+            made, levels = self._laid(width, choice, flow)
+            nodes += made
+            flow.append(levels)
         return self.finish(nodes, flow[-1])
+
+    def _laid(self, width: int, choice: Choice, flow: Sequence[Levels]) -> tuple[Sequence[Node], Levels]:
+        """Return the nodes of the next stage and its outputs; the latest are remembered."""
+        read = [tuple(levels.items()) for levels in (flow[0], *flow[-2:])]
+        key = (width, choice, len(flow), *read)
+        found = self._known_stages.get(key)
+        if found is None:
+            if len(self._known_stages) >= MEMORY:
+                self._known_stages.clear()
+            nodes: list[Node] = []
+            found = self._known_stages[key] = nodes, self.lay(width, choice, flow, nodes.append)
+        return found
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what is pickled: what is remembered stays here."""
+        return {name: value for name, value in vars(self).items() if name != "_known_stages"}
+
+    @cached_property
+    def _known_stages(self) -> dict[Hashable, tuple[Sequence[Node], Levels]]:
+        return {}
 
     def lay(self, width: int, choice: Choice, flow: Sequence[Levels], emit: Emit) -> Levels:
         """Lay out the next stage after those whose outputs are `flow`, the laterals first."""

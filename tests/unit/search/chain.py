@@ -48,6 +48,12 @@ class ChainSpace:
             choice if active else 0 for choice, active in zip(genotype, self.active(genotype), strict=True)
         )
 
+    def canonical_many(self, genotypes: np.ndarray) -> np.ndarray:
+        return np.array([self.canonical(tuple(row)) for row in genotypes.tolist()])
+
+    def active_many(self, genotypes: np.ndarray) -> np.ndarray:
+        return np.array([self.active(tuple(row)) for row in genotypes.tolist()])
+
     def encode(self, genotype: Genotype) -> np.ndarray:
         parts = []
         for gene, choice, active in zip(self.genes, genotype, self.active(genotype), strict=True):

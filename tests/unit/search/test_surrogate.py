@@ -125,7 +125,7 @@ def test_the_inner_search_finds_most_of_a_known_front(rng: np.random.Generator) 
 
     corner = (-0.3, 4e5)
     start = [space.sample(rng) for _ in range(60)]
-    _, found = evolve(space, Encoder(space), score, start, rng, population=60, generations=20)
+    _, found = evolve(Encoder(space), score, start, rng, population=60, generations=20)
     true = hypervolume(score(space.everything()), corner)
     assert hypervolume(score(start), corner) < 0.98 * true < hypervolume(found, corner)
 

@@ -147,6 +147,25 @@ def test_fusion_weights_may_be_tied() -> None:
         graph(first, node("b", 3, 8, "a", "c3", "c3", fusion=fusion))
 
 
+@pytest.mark.parametrize("name", ["bifpn", "nas_fpn", "rep_gfpn", "hrnet_fuse", "pafpn"])
+def test_counts_are_those_of_the_steps(name: str) -> None:
+    neck = reference.build(name, CHANNELS)
+    for size in ((128, 128), (97, 211)):
+        steps = neck.steps(size)
+        assert neck.macs(size) == sum(step.op.macs(step.inputs, step.output) for step in steps)
+    shares = {step.op.share or step.path: step.op.parameters(step.inputs) for step in neck.steps()}
+    assert neck.parameters() == sum(shares.values())
+
+
+def test_a_count_that_fails_names_the_node() -> None:
+    narrow = node("a", 3, 8, "c3", ops=[Pool(form="max", kernel=9, stride=1, padding="none")])
+    with pytest.raises(InvalidArchitecture, match=r"node 'a' \(level 3\)"):
+        Architecture.trusted(INPUTS, (narrow,), ((3, "a"),)).macs((16, 16))
+    wrong = Architecture.trusted(INPUTS, (node("a", 3, 9, "c3"),), ((3, "a"),))
+    with pytest.raises(WidthMismatch, match="node 'a'"):
+        wrong.parameters()
+
+
 def test_sizes_follow_the_levels_at_odd_images() -> None:
     made = reference.build("fpn@pool", CHANNELS)
     sizes = {level: shape.size for level, shape in made.output_shapes((333, 17)).items()}

@@ -1,5 +1,6 @@
 """The choices of `fusion_grid`: counted, restricted, refused."""
 
+import pickle
 from itertools import product
 
 import numpy as np
@@ -32,6 +33,17 @@ def test_a_two_stage_neck_computes_its_own_function() -> None:
     space = Space.load(SMALL)
     genotypes = {space.sample(np.random.default_rng(seed)) for seed in range(5000)}
     assert len({space.architecture(genotype).key for genotype in genotypes}) == len(genotypes)
+
+
+def test_necks_from_remembered_stages_are_those_of_a_fresh_space() -> None:
+    space = Space.load(SMALL)
+    drawn = [space.sample(np.random.default_rng(seed)) for seed in range(60)]
+    first = [space.architecture(genotype) for genotype in drawn]
+    fresh = [Space.load(SMALL).architecture(genotype) for genotype in drawn]
+    again = [space.architecture(genotype) for genotype in drawn]
+    assert first == fresh == again and first[0].nodes[-1] is again[0].nodes[-1]
+    copy = pickle.loads(pickle.dumps(space))
+    assert copy == space and len(pickle.dumps(space)) < 40_000
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,26 @@ class TestEverySpace:
         assert np.array_equal(space.encode(mixed), space.encode(genotype))
         assert space.architecture(mixed).key == space.architecture(genotype).key
 
+    @settings(max_examples=20)
+    @given(seed=SEEDS)
+    def test_many_genotypes_are_made_canonical_as_each_alone(self, name: str, seed: int) -> None:
+        space, rng = _space(name), np.random.default_rng(seed)
+        sizes = [len(gene.choices) for gene in space.genes]
+        rows = rng.integers(0, sizes, size=(12, len(sizes)))
+        alone = [space.canonical(row) for row in rows.tolist()]
+        assert list(map(tuple, space.canonical_many(rows).tolist())) == alone
+        active = [space.active(genotype) for genotype in alone]
+        assert list(map(tuple, space.active_many(np.array(alone)).tolist())) == active
+
+    def test_many_genotypes_are_refused_as_each_alone(self, name: str) -> None:
+        space = _space(name)
+        rows = np.array([space.smallest(), space.smallest()])
+        beyond, short = rows.copy(), rows[:, :-1]
+        beyond[1, 0] = len(space.genes[0].choices)
+        for wrong in (beyond, -1 - rows, short):
+            with pytest.raises(NotInSpace):
+                space.canonical_many(wrong)
+
     @given(seed=SEEDS)
     def test_mutate_and_crossover_stay_inside(self, name: str, seed: int) -> None:
         space, rng = _space(name), np.random.default_rng(seed)
