@@ -4,7 +4,7 @@ score = AnyNeck(evaluator, weights={key: Path("neck.safetensors")})
 score(architecture)     # inherited; or "trained" from first weights; or "fine-tuned" from the given ones
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,10 @@ BRIEF = Schedule(steps=300, learning_rate=CONTROL_RATE)
 """How long and how fast such a neck is trained, its head from first weights."""
 
 
+def go_on() -> None:
+    """Let a training go on."""
+
+
 @dataclass(frozen=True)
 class AnyNeck:
     """Scores any architecture that reads the backbone's levels.
@@ -30,11 +34,13 @@ class AnyNeck:
         evaluator: of the supernet.
         weights: by architecture key, a safetensors file of a finished neck to begin from.
         schedule: of the brief training.
+        check: called after each of its steps; what it raises ends the training.
     """
 
     evaluator: AccuracyEvaluator
     weights: Mapping[str, Path] = field(default_factory=dict)
     schedule: Schedule = BRIEF
+    check: Callable[[], None] = go_on
 
     def __call__(self, architecture: Architecture) -> tuple[Score, ...]:
         """Return the scores by inherited weights where there are, else after a brief training.
@@ -65,5 +71,5 @@ class AnyNeck:
         model = new if neck is None else Alone(neck, new.head)
         tuning = FineTuning(self.evaluator, architecture, self.schedule, scratch=neck is None, model=model)
         for _ in tuning.run():
-            pass
+            self.check()
         return self.evaluator.calibrated_alone(tuning.model), tuning.source

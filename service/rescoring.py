@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -37,7 +38,7 @@ def rescored(
     assert isinstance(bench.factory, ScorerFactory), bench.factory
     torch.set_num_threads(work.store.settings.train_threads)
     try:
-        scorer = bench.factory.necks()
+        scorer = replace(bench.factory.necks(), check=work.check)
         images = scorer.evaluator.whole.of_images
         pace = _Pace(work, report, len(necks), images)
         for start in range(0, len(necks), TOGETHER):

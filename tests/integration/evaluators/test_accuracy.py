@@ -199,6 +199,17 @@ def test_a_neck_without_weights_is_trained_for_the_part_and_for_all_images(
     assert partial.whole.judged(tally).scores("trained") == again
 
 
+def test_a_brief_training_can_be_stopped(partial: AccuracyEvaluator) -> None:
+    channels = {str(level): count for level, count in partial.detector.space.channels.items()}
+    wider = Space.load({"space": "fusion_grid", "channels": channels, "widths": [16], "stages": [1]})
+
+    def stop() -> None:
+        raise InterruptedError("enough")
+
+    with pytest.raises(InterruptedError):
+        AnyNeck(partial, schedule=Schedule(steps=50), check=stop)(wider.architecture(wider.smallest()))
+
+
 def test_an_adapted_shortlist_is_scored_on_all_images(
     evaluator: AccuracyEvaluator, partial: AccuracyEvaluator, largest: Architecture
 ) -> None:
