@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-BUCKET_BYTES = 4 << 20
+BUCKET_BYTES = 1 << 18
 """Gradients that are sent together while a backward pass goes on."""
 
 
