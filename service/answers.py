@@ -21,7 +21,7 @@ from service.store import Store
 from service.stores import answers, searches
 
 KEPT = 256
-FORMAT = 1
+FORMAT = 2
 """Raised when the form of a front changes within one version."""
 Asked = tuple[str, int, str | None, str | None]
 
