@@ -121,7 +121,8 @@ class Local:
         """Start a service that joins Ray, and wait until its node is in the cluster.
 
         One after the other, since nodes that start at once on one machine contend for names and ports (in
-        the file each has a machine of its own), and once more if need be, as `restart` says.
+        the file each has a machine of its own), and once more if need be, as `restart` says. Where others
+        start Rays on this machine at the same time, a node may lose one of its ports to them and hang.
         """
         assert self.services[name]["restart"] == "unless-stopped"
         assert any(self._joins(name) for _ in range(3)), self.log(name)
@@ -129,8 +130,13 @@ class Local:
     def _joins(self, name: str) -> bool:
         before = len(self.nodes())
         process = self.start(name)
-        eventually(lambda: process.poll() is not None or len(self.nodes()) > before, 120)
-        return len(self.nodes()) > before
+        with contextlib.suppress(AssertionError):
+            eventually(lambda: process.poll() is not None or len(self.nodes()) > before, 90)
+        if len(self.nodes()) > before:
+            return True
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # of a session of its own, and what it has started
+        return False
 
     def nodes(self) -> list[str]:
         """Ray's nodes here, by the command lines of their own processes."""
