@@ -45,7 +45,9 @@ class Workers:
 class GradientMean:
     """Replaces each gradient by its mean over the workers; those that are ready travel while others are made.
 
-    All workers send the same tensors in the same order, whatever order their gradients come in.
+    All workers send the same tensors in the same order, whatever order their gradients come in. (torch's own
+    `DistributedDataParallel` wants one backward pass a step, and the same parameters in each: here every draw
+    has a pass and parameters of its own.)
     """
 
     def __init__(self, workers: Workers, last: Iterable[nn.Parameter]) -> None:
