@@ -40,7 +40,7 @@ class Trainer:
         self.spec, self.detector, self.rule, self.source = spec, detector, rule, source
         self.optimizer = build_optimizer(detector, spec)
         self.workers = Workers.joined()
-        self._mean = GradientMean(self.workers, detector.backbone.parameters())
+        self._mean = GradientMean(self.workers, detector.parameters(), detector.backbone.parameters())
         self.alignment = Alignment(detector, spec) if spec.align_variance else None
         self._architectures = Architectures(detector.space)
 

@@ -7,11 +7,12 @@ gradients for the same tensors. Batch norms see the worker's own images; scores 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from supernet.training.exchange import Collective, Exchange, SharedMemory
 
 BUCKET_BYTES = 1 << 18
 """Gradients that are sent together while a backward pass goes on."""
@@ -50,11 +51,11 @@ class GradientMean:
     has a pass and parameters of its own.)
     """
 
-    def __init__(self, workers: Workers, last: Iterable[nn.Parameter]) -> None:
-        """Watch the parameters whose gradients come in one backward pass, the last of each step."""
-        self._count = workers.count
-        self._buckets = _buckets([p for p in last if p.requires_grad]) if workers.count > 1 else []
-        self._sent: list[tuple[Sequence[Tensor], Tensor, Any]] = []
+    def __init__(self, workers: Workers, every: Iterable[nn.Parameter], last: Iterable[nn.Parameter]) -> None:
+        """Watch the `last` of all parameters: their gradients come in one backward pass that ends a step."""
+        trained = [p for p in every if p.requires_grad]
+        self._exchange = _exchange(workers, trained) if workers.count > 1 and trained else None
+        self._buckets = _buckets([p for p in last if p.requires_grad]) if self._exchange else []
         self._restart()
         for position, bucket in enumerate(self._buckets):
             for parameter in bucket:
@@ -63,23 +64,16 @@ class GradientMean:
     def send(self, parameters: Iterable[nn.Parameter]) -> None:
         """Send those gradients of a step that are there and will not change any more."""
         gradients = [p.grad for p in parameters if p.grad is not None]
-        if self._count == 1 or not gradients:
-            return
-        joined = torch.cat([gradient.flatten() for gradient in gradients])
-        self._sent.append((gradients, joined, dist.all_reduce(joined, async_op=True)))
+        if self._exchange and gradients:
+            self._exchange.send(gradients)
 
     def finish(self) -> None:
         """Send what the last backward pass did not reach in full, and wait for all means of the step."""
         for bucket in self._buckets[self._next :]:
             self.send(bucket)
         self._restart()
-        for gradients, joined, work in self._sent:
-            work.wait()
-            joined /= self._count
-            parts = joined.split([gradient.numel() for gradient in gradients])
-            for gradient, part in zip(gradients, parts, strict=True):
-                gradient.copy_(part.view_as(gradient))
-        self._sent.clear()
+        if self._exchange:
+            self._exchange.finish()
 
     def _restart(self) -> None:
         self._next, self._missing = 0, [len(bucket) for bucket in self._buckets]
@@ -90,6 +84,14 @@ class GradientMean:
         while self._next < len(self._buckets) and not self._missing[self._next]:
             self.send(self._buckets[self._next])
             self._next += 1
+
+
+def _exchange(workers: Workers, trained: Sequence[nn.Parameter]) -> Exchange:
+    """Return memory that all workers share where there is such, else the process group."""
+    shared = None
+    if all(p.device.type == "cpu" and p.dtype == torch.float32 for p in trained):
+        shared = SharedMemory.between(workers.rank, sum(p.numel() for p in trained))
+    return shared or Collective(workers.count)
 
 
 def _buckets(parameters: Sequence[nn.Parameter]) -> list[list[nn.Parameter]]:

@@ -12,9 +12,11 @@ from supernet.training.workers import GradientMean, Workers
 
 PROGRAM = """
 import copy, sys, torch, torch.distributed as dist
+from pathlib import Path
 from torch import nn
-from supernet.training import workers
+from supernet.training import exchange, workers
 
+exchange.MEMORY = Path(sys.argv[5])
 rank = int(sys.argv[1])
 dist.init_process_group("gloo", init_method=sys.argv[2], rank=rank, world_size=2)
 joined = workers.Workers.joined()
@@ -24,9 +26,10 @@ torch.manual_seed(0)
 body, head = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 3)), nn.Linear(3, 1)
 body[1].bias.requires_grad_(False)
 plain = nn.ModuleList([copy.deepcopy(body), copy.deepcopy(head)])
-mean = workers.GradientMean(joined, body.parameters())
 every = nn.ModuleList([body, head])
-for first in (0, 1, 0):  # in between, the last backward pass reaches a part of the body only
+mean = workers.GradientMean(joined, every.parameters(), body.parameters())
+assert type(mean._exchange).__name__ == sys.argv[4]
+for first in (0, 1, 0, 0, 1):  # in between, the last backward pass reaches a part of the body only
     inputs = torch.randn(2, 5, 3 if first else 2)
     every.zero_grad(set_to_none=True)
     features = body[first:](inputs[rank])
@@ -48,11 +51,16 @@ dist.destroy_process_group()
 
 
 @pytest.mark.parametrize("bucket_bytes", [1, 40, 1 << 18])
-def test_gradients_are_averaged_over_two_processes(tmp_path: Path, bucket_bytes: int) -> None:
+@pytest.mark.parametrize("way", ["SharedMemory", "Collective", "no memory at one"])
+def test_gradients_are_averaged_over_two_processes(tmp_path: Path, bucket_bytes: int, way: str) -> None:
     method = f"file://{tmp_path / 'meeting'}"
+    memory, missing = tmp_path / "memory", tmp_path / "missing"
+    memory.mkdir()
+    places = {"SharedMemory": (memory, memory), "Collective": (missing, missing)}.get(way, (memory, missing))
+    kind = "SharedMemory" if way == "SharedMemory" else "Collective"
     runs = [
         subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(rank), method, str(bucket_bytes)],
+            [sys.executable, "-c", PROGRAM, str(rank), method, str(bucket_bytes), kind, str(places[rank])],
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -61,12 +69,13 @@ def test_gradients_are_averaged_over_two_processes(tmp_path: Path, bucket_bytes:
     for run in runs:
         _, errors = run.communicate(timeout=120)
         assert run.returncode == 0, errors
+    assert not list(memory.iterdir())  # nothing is left, not even by a worker that is killed later
 
 
 def test_alone_nothing_changes() -> None:
     module = nn.Linear(2, 1)
     assert Workers.joined() == Workers(0, 1)
-    mean = GradientMean(Workers(), module.parameters())
+    mean = GradientMean(Workers(), module.parameters(), module.parameters())
     module(torch.ones(1, 2)).sum().backward()
     mean.send(module.parameters())
     mean.finish()
