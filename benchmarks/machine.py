@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Self
 
+_STAT = Path("/proc/stat")
 DEPENDENCIES = (
     "torch",
     "torchvision",
@@ -59,6 +60,15 @@ class Machine:
         load = "unknown" if self.load is None else f"{self.load:.2f}"
         parts = [self.cpu, f"{self.cores} cores", f"{self.memory_gib:.0f} GiB", f"load {load}"]
         return ", ".join([*parts, self.accelerator] if self.accelerator else parts)
+
+
+def stolen_s() -> float:
+    """Return the seconds of processor time that the host of this virtual machine has kept for others, so far.
+
+    0 where the system does not tell.
+    """
+    total = _STAT.read_text(encoding="ascii").splitlines()[0].split() if _STAT.is_file() else []
+    return int(total[8]) / os.sysconf("SC_CLK_TCK") if len(total) > 8 else 0.0
 
 
 def versions() -> dict[str, str]:

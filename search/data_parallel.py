@@ -48,7 +48,7 @@ def train_on_ray(
     started = connect(workers * threads, address)
     members: list[Any] = []
     try:
-        members += _members(spec, workers, threads)
+        members += join_members(Member, workers, threads, on_gpu=spec.device.startswith("cuda"))
         yield from _events(members, spec, Path(workdir).absolute())
     except RayError as error:
         cause = getattr(error, "cause", None)
@@ -62,8 +62,8 @@ def train_on_ray(
             ray.shutdown()
 
 
-def _members(spec: TrainingSpec, workers: int, threads: int) -> list[Any]:
-    """Return the actors, joined to one process group.
+def join_members(kind: type, workers: int, threads: int, *, on_gpu: bool) -> list[Any]:
+    """Return actors of a `kind` of `Member`, joined to one process group.
 
     Raises:
         InvalidBudget: no worker, or more than the cluster has CPUs for.
@@ -71,8 +71,7 @@ def _members(spec: TrainingSpec, workers: int, threads: int) -> list[Any]:
     cpus = int(ray.cluster_resources().get("CPU", 0))
     if workers < 1 or workers * threads > cpus:
         raise InvalidBudget(f"{workers} workers of {threads} CPUs; the cluster has {cpus} CPUs")
-    on_gpu = spec.device.startswith("cuda")
-    make = ray.remote(num_cpus=threads, num_gpus=1 if on_gpu else 0, max_restarts=0)(_Member).remote
+    make: Any = ray.remote(num_cpus=threads, num_gpus=1 if on_gpu else 0, max_restarts=0)(kind).remote
     backend = "nccl" if on_gpu else "gloo"
     members: list[Any] = [make(rank, workers, threads, backend) for rank in range(workers)]
     if workers > 1:
@@ -111,7 +110,7 @@ def _raise_cause(others: list[Any]) -> None:
             ray.get(reference)
 
 
-class _Member:
+class Member:
     """One worker. Its methods are called through Ray only."""
 
     def __init__(self, rank: int, count: int, threads: int, backend: str) -> None:
