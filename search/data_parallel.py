@@ -1,8 +1,9 @@
 """Training a supernet on Ray: one worker by default, data-parallel on several.
 
-Each worker is an actor that trains as `supernet.training.run.train` does, on its own images; torch's process
-group (gloo, or nccl on GPUs) averages the gradients of every step. The folder must be the same for all
-workers: the first one writes checkpoints and the result there, and all go on from them.
+Each worker is an actor that trains as `supernet.training.run.train` does, on its own images. Torch's process
+group (gloo, or nccl on GPUs) joins them; the gradients of every step are averaged by it, or in shared memory.
+The folder must be the same for all workers: the first one writes checkpoints and the result there, and all go
+on from them.
 """
 
 from collections.abc import Iterator
