@@ -4,6 +4,7 @@ The architectures of a step are a function of seed and step, so all workers draw
 gradients for the same tensors. Batch norms see the worker's own images; scores re-estimate them anyway.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from supernet.training.exchange import Collective, Exchange, SharedMemory
 
+_log = logging.getLogger(__name__)
 BUCKET_BYTES = 1 << 18
 """Gradients that are sent together while a backward pass goes on."""
 
@@ -91,6 +93,8 @@ def _exchange(workers: Workers, trained: Sequence[nn.Parameter]) -> Exchange:
     shared = None
     if all(p.device.type == "cpu" and p.dtype == torch.float32 for p in trained):
         shared = SharedMemory.between(workers.rank, sum(p.numel() for p in trained))
+        if shared is None:
+            _log.warning("the workers share no memory: gradients go through torch's process group, slower")
     return shared or Collective(workers.count)
 
 

@@ -69,6 +69,7 @@ def test_gradients_are_averaged_over_two_processes(tmp_path: Path, bucket_bytes:
     for run in runs:
         _, errors = run.communicate(timeout=120)
         assert run.returncode == 0, errors
+        assert ("share no memory" in errors) == (kind == "Collective")
     assert not list(memory.iterdir())  # nothing is left, not even by a worker that is killed later
 
 
